@@ -1,0 +1,65 @@
+# Language level, warnings, sanitizers, launcher and linker: the same for every target of ours.
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Debug CACHE STRING "" FORCE)
+endif()
+
+find_program(NOFORCE_CCACHE ccache)
+if(NOFORCE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${NOFORCE_CCACHE}")
+endif()
+
+# Only for linking what is linked often: GNU ld stays for the release, which measures its size.
+if(NOT CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT WIN32)
+  find_program(NOFORCE_MOLD mold)
+  find_program(NOFORCE_LLD NAMES ld.lld ld.lld-19)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND NOFORCE_LLD)
+    add_link_options("--ld-path=${NOFORCE_LLD}")
+  elseif(NOFORCE_MOLD)
+    add_link_options(-fuse-ld=mold)
+  endif()
+endif()
+
+# What every target of ours is compiled with; other people's headers are SYSTEM and not judged.
+add_library(noforce_options INTERFACE)
+target_include_directories(noforce_options INTERFACE "${CMAKE_SOURCE_DIR}")
+target_compile_options(noforce_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual
+  -Wformat=2 -Wimplicit-fallthrough -Wundef -Wvla -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(noforce_options INTERFACE
+    -Wduplicated-cond -Wlogical-op
+    # One aggregate with defaults is this code base's "named arguments": {.a = 1} is complete.
+    -Wno-missing-field-initializers
+    # GCC 12 reports library internals (std::string, std::expected) that are not there: GCC 105329, 105562.
+    -Wno-restrict -Wno-maybe-uninitialized)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_compile_options(noforce_options INTERFACE
+    -Wno-missing-field-initializers -Wno-missing-designated-field-initializers
+    -Wthread-safety -Wthread-safety-beta)
+endif()
+
+if(NOFORCE_SANITIZE)
+  add_compile_options(-fsanitize=${NOFORCE_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${NOFORCE_SANITIZE})
+  if(NOFORCE_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()
+
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_compile_options(-ffunction-sections -fdata-sections)
+  add_link_options(-Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now)
+  add_compile_definitions(_FORTIFY_SOURCE=2)
+  add_compile_options(-fstack-protector-strong)
+else()
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)
+endif()
+
+find_package(Threads REQUIRED)
