@@ -1,0 +1,33 @@
+// Identifiers of jobs and audit rows: ULIDs (48 bits of time, 80 of randomness, Crockford's
+// base 32), so that the order of the text is the order of making.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "core/clock.hpp"
+
+namespace noforce {
+
+// Makes strictly growing ULIDs, also within one millisecond and when the wall clock steps back.
+// Any thread.
+class UlidSource {
+ public:
+  explicit UlidSource(const Clock& clock = system_clock()) : clock_(clock) {}
+  [[nodiscard]] std::string next();
+  // Everything made from now on is greater than this one (the last known to the journal).
+  void start_after(std::string_view ulid);
+
+ private:
+  const Clock& clock_;
+  std::mutex mutex_;
+  std::array<std::uint8_t, 16> last_{};  // guarded by mutex_
+};
+
+// 26 characters of Crockford's alphabet in capitals, at most 7ZZZ....
+[[nodiscard]] bool is_ulid(std::string_view text);
+
+}  // namespace noforce
