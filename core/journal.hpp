@@ -1,0 +1,164 @@
+// The journal: everything that must outlive the process, in one SQLite file (`noforce.db`).
+//
+// WAL mode. One writer thread owns the writing connection; calls from any thread queue a unit of
+// work and block until it is on disk. Units that wait at the same time share one commit (each in
+// a savepoint of its own, so that one that fails does not take the others with it). A commit is
+// synchronous=FULL when any unit in it asks for it (`Durability::power_loss`), else NORMAL, which
+// survives kill -9 of the agent but not a power cut. Readers use connections of their own.
+//
+// Every method may be called from any thread. Errors: journal_unavailable (native_code is
+// SQLite's extended code; disk full, I/O error, shutting down), and those that a method names.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/audit.hpp"
+#include "core/clock.hpp"
+#include "core/error.hpp"
+#include "core/job.hpp"
+#include "core/principal.hpp"
+
+namespace noforce {
+
+enum class Durability : std::uint8_t { process_death, power_loss };
+
+// An Idempotency-Key in the scope of its credential, and what was asked with it.
+struct IdempotencyKey {
+  std::string credential;   // Principal::name
+  std::string key;          // 1..255 characters
+  std::string fingerprint;  // sha256 over method, path and options
+};
+
+struct Acceptance {
+  std::string job;        // the new job's id, or that of the job which the key already names
+  bool replayed = false;
+};
+
+// What a service is wanted to be, and since which job.
+struct Wanted {
+  std::string service;
+  bool up = false;
+  std::string job;        // ULID
+  std::string by;         // Principal::name
+  WallTime at{};
+  std::string boot;       // boot_id() when it was written
+
+  bool operator==(const Wanted&) const = default;
+};
+
+// One unit of the executor's work; all of it or nothing.
+struct JournalChange {
+  std::vector<JobPtr> jobs;        // replaced as a whole
+  std::vector<Wanted> wanted;
+  std::vector<AuditEntry> audit;
+};
+
+struct JobFilter {
+  std::optional<JobState> state;
+  std::optional<JobResult> result;
+  std::optional<Action> action;
+  std::optional<std::string> service;  // canonical: named by the job or touched by one of its steps
+  std::optional<WallTime> since;       // created at or after
+  std::optional<std::string> before;   // ULID: only older jobs (the last one of the page before)
+  std::size_t limit = 100;             // 1..1000
+  // Jobs for which this is false are passed over (what a narrowed credential may not see); null:
+  // all are shown. Called on the reading thread.
+  std::function<bool(const Job&)> visible;
+};
+
+struct JobPage {
+  std::vector<JobPtr> jobs;        // newest first
+  bool more = false;               // there are older ones that match
+};
+
+// A bearer token as it is kept: never the secret, only its hash.
+struct TokenRecord {
+  std::string name;                // "[A-Za-z0-9._-]{1,64}", unique
+  std::string hash;                // sha256_hex of the secret
+  Role role = Role::viewer;
+  std::vector<std::string> services;
+  std::vector<std::string> actions;
+  WallTime created_at{};
+  std::optional<WallTime> expires_at;
+  std::optional<WallTime> revoked_at;
+};
+
+struct HoldRecord {
+  bool on = false;
+  std::string by;
+  std::string reason;
+  std::optional<WallTime> since;
+};
+
+class Journal {
+ public:
+  // Opens or creates; brings an older schema up to date; refuses a newer one with a sentence.
+  // `path` is a file in a directory that the agent alone can read.
+  [[nodiscard]] static Result<std::unique_ptr<Journal>> open(const std::string& path,
+                                                             const Clock& clock = system_clock());
+  ~Journal();  // writes what is queued, then joins
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+
+  // Jobs ---------------------------------------------------------------------------------------
+  // Makes a new job durable (power_loss) together with its audit row and its key. With a key that
+  // is known: the same fingerprint gives the old job back (replayed) and writes nothing; another
+  // one is idempotency_mismatch.
+  [[nodiscard]] Result<Acceptance> accept(const Job& job, const AuditEntry& audit,
+                                          const std::optional<IdempotencyKey>& key);
+  // The job that a key names, before anything is planned; nullopt: the key is free.
+  [[nodiscard]] Result<std::optional<std::string>> find_key(const IdempotencyKey& key);
+  [[nodiscard]] Result<void> write(const JournalChange& change, Durability durability);
+
+  [[nodiscard]] Result<std::optional<Job>> job(std::string_view id);
+  [[nodiscard]] Result<JobPage> jobs(const JobFilter& filter);
+  // Everything not done, and what is done with `restored` pending; oldest first.
+  [[nodiscard]] Result<std::vector<Job>> unfinished();
+  [[nodiscard]] Result<std::optional<std::string>> newest_job_id();
+  [[nodiscard]] Result<std::uint64_t> count_jobs();
+  // When the last job that touched this service ended (for the cooldown); nullopt: never.
+  [[nodiscard]] Result<std::optional<WallTime>> last_end(std::string_view service);
+  // How long the last good jobs of this action on exactly these services took; nullopt: none yet.
+  [[nodiscard]] Result<std::optional<Milliseconds>> typical_duration(
+      Action action, const std::vector<std::string>& services);
+
+  // Wanted -------------------------------------------------------------------------------------
+  [[nodiscard]] Result<std::vector<Wanted>> wanted();
+
+  // Hold ---------------------------------------------------------------------------------------
+  [[nodiscard]] Result<HoldRecord> hold();
+  [[nodiscard]] Result<void> set_hold(const HoldRecord& hold, const AuditEntry& audit);
+
+  // Tokens -------------------------------------------------------------------------------------
+  // conflict of names: malformed. With the audit row in one transaction.
+  [[nodiscard]] Result<void> add_token(const TokenRecord& token, const AuditEntry& audit);
+  [[nodiscard]] Result<std::vector<TokenRecord>> tokens();
+  // not_found when there is no such token that still counts.
+  [[nodiscard]] Result<void> revoke_token(std::string_view name, const AuditEntry& audit);
+
+  // Audit --------------------------------------------------------------------------------------
+  [[nodiscard]] Result<void> audit(const AuditEntry& entry);
+  [[nodiscard]] Result<std::vector<AuditRow>> audit_rows(const AuditQuery& query);
+  [[nodiscard]] Result<AuditVerdict> verify_audit();
+
+  // Upkeep -------------------------------------------------------------------------------------
+  // Deletes jobs (with their keys) that ended before `before`, in small portions so that nobody
+  // waits long; audit rows stay. Returns how many.
+  [[nodiscard]] Result<std::uint64_t> forget_jobs(WallTime before);
+  // False after a write failed for want of space or by an I/O error, until one succeeds again;
+  // /readyz and acceptance ask this. `why` gets the sentence.
+  [[nodiscard]] bool healthy(std::string* why = nullptr) const;
+
+ private:
+  class Impl;
+  explicit Journal(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace noforce
