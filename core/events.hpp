@@ -3,11 +3,9 @@
 // history with holes.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +14,7 @@
 #include "core/clock.hpp"
 #include "core/job.hpp"
 #include "core/service.hpp"
+#include "core/thread_safety.hpp"
 
 namespace noforce {
 
@@ -36,8 +35,8 @@ class EventFeed {
 
   struct Batch {
     std::vector<Event> events;
-    bool gap = false;          // events between `after` and the first one here are lost
-    std::uint64_t last = 0;    // ask for what comes after this next
+    bool gap = false;        // events between `after` and the first one here are lost
+    std::uint64_t last = 0;  // ask for what comes after this next
     bool closed = false;
   };
   // What came after `after`; waits up to `patience` for something to come.
@@ -56,11 +55,11 @@ class EventFeed {
 
   const std::string epoch_;
   const std::size_t capacity_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Event> ring_;        // guarded by mutex_
-  std::uint64_t last_ = 0;        // guarded by mutex_
-  bool closed_ = false;           // guarded by mutex_
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::deque<Event> ring_ NOFORCE_GUARDED_BY(mutex_);
+  std::uint64_t last_ NOFORCE_GUARDED_BY(mutex_) = 0;
+  bool closed_ NOFORCE_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace noforce

@@ -4,11 +4,11 @@
 
 #include <array>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <string_view>
 
 #include "core/clock.hpp"
+#include "core/thread_safety.hpp"
 
 namespace noforce {
 
@@ -23,8 +23,8 @@ class UlidSource {
 
  private:
   const Clock& clock_;
-  std::mutex mutex_;
-  std::array<std::uint8_t, 16> last_{};  // guarded by mutex_
+  Mutex mutex_;
+  std::array<std::uint8_t, 16> last_ NOFORCE_GUARDED_BY(mutex_){};
 };
 
 // 26 characters of Crockford's alphabet in capitals, at most 7ZZZ....
