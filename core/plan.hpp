@@ -3,8 +3,8 @@
 // Steps come in the order in which they are executed:
 //   1. before_stop hooks of everything that will stop (a failing one costs nothing yet),
 //   2. stops, dependents before what they depend on,
-//   3. starts, dependencies first; each followed by the pause that it had, its after_start hooks
-//      and its verification.
+//   3. starts, dependencies first; each followed by its verification, its after_start hooks (to
+//      undrain what has proved to work) and, where it was paused, the pause.
 #pragma once
 
 #include <cstdint>
@@ -61,6 +61,12 @@ struct Plan {
   [[nodiscard]] bool needs_consent() const { return !dependents.empty(); }
   bool operator==(const Plan&) const = default;
 };
+
+// Where a state leads when nobody interferes, which is also the state that a dependent or a member
+// of a group is brought back to: a pending state counts as the one it goes to.
+[[nodiscard]] ServiceState destination(ServiceState state);
+// Up, and not on its way down.
+[[nodiscard]] bool counts_as_up(ServiceState state);
 
 // Fails with unknown_service, dependency_cycle, dependency_missing, service_disabled or
 // control_not_accepted; whether somebody may do it, consented, or has to wait is not asked here.

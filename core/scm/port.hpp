@@ -43,7 +43,9 @@ struct Control {
   std::string comment;  // for the SCM's own log, where it has one: job id and principal
 };
 
-// The SCM's answer to a control: it was taken (not: it is finished), or why not.
+// The SCM's answer to a control: it was taken (not: it is finished), or why not. A backend
+// publishes the picture that shows the effect (the pending state, or what came after it) before it
+// reports success: a service that is still `stopped` after its start was taken has failed.
 struct Completion {
   ControlToken token;
   std::string service;
