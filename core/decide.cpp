@@ -1,0 +1,482 @@
+#include "core/decide.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "core/graph.hpp"
+
+namespace noforce {
+
+namespace {
+
+std::string seconds_text(Milliseconds time) {
+  const auto tenths = time.count() / 100;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
+}
+
+Milliseconds between(MonoTime from, MonoTime to) {
+  return to > from ? std::chrono::duration_cast<Milliseconds>(to - from) : Milliseconds{0};
+}
+
+// The last moment at which there was a reason to go on waiting: the step's beginning, the control
+// that was sent, or the service's own sign of progress.
+MonoTime last_sign(const StepDrive& drive, const Service& service) {
+  MonoTime sign = drive.begun;
+  if (drive.sent) sign = std::max(sign, drive.sent_at);
+  if (is_pending(service.state)) sign = std::max(sign, service.last_progress);
+  return sign;
+}
+
+StepEnd end_timed_out(const Step& step, const StepDrive& drive, const Service& service,
+                      ErrorKind kind, MonoTime now) {
+  const auto quiet = between(last_sign(drive, service), now);
+  std::string detail = service.name + " is still " + std::string(to_string(service.state));
+  detail += ", last progress " + seconds_text(quiet) + " ago";
+  detail += kind == ErrorKind::deadline_passed ? "; the job's deadline is over."
+                                               : "; that is longer than its wait hint and the "
+                                                 "patience of this job (no_progress_s).";
+  detail += " Nothing was killed; it goes on as it is.";
+  Error error{.kind = kind, .detail = std::move(detail), .service = step.service};
+  error.effect = Effect::unknown;
+  return {StepResult::timed_out, std::move(error)};
+}
+
+// Waits for a pending service, or for the effect of a control, within patience and deadline.
+Move wait_for_progress(const Step& step, const StepDrive& drive, const Service& service,
+                       const StepRules& rules, MonoTime now) {
+  if (now >= rules.deadline) {
+    return end_timed_out(step, drive, service, ErrorKind::deadline_passed, now);
+  }
+  Milliseconds patience = rules.no_progress;
+  if (is_pending(service.state)) patience += service.wait_hint;
+  const MonoTime until = last_sign(drive, service) + patience;
+  if (now >= until) return end_timed_out(step, drive, service, ErrorKind::no_progress, now);
+  return WaitFor{std::min(until, rules.deadline)};
+}
+
+StepEnd end_failed(Error error, const Step& step) {
+  if (error.service.empty()) error.service = step.service;
+  return {StepResult::failed, std::move(error)};
+}
+
+StepEnd end_failed(ErrorKind kind, std::string detail, const Step& step) {
+  return end_failed(Error{.kind = kind, .detail = std::move(detail), .service = step.service},
+                    step);
+}
+
+// `attempts` covers what an agent before this one sent for the step.
+StepEnd end_good(const Step& step, const StepDrive& drive) {
+  const bool did = drive.sent || drive.joined || step.attempts > 0;
+  return {did ? StepResult::succeeded : StepResult::unchanged, std::nullopt};
+}
+
+// What an answer that is not "taken" means: nullopt to go on looking, or the move to make.
+// `idle` are the kinds that say "it is already where you want it": look again.
+std::optional<Move> judge_refusal(const Step& step, StepDrive& drive, ErrorKind idle,
+                                  const StepRules& rules, MonoTime now) {
+  if (!drive.answer || drive.answer->has_value()) return std::nullopt;
+  const Error& error = drive.answer->error();
+  if (error.effect == Effect::unknown || error.kind == idle) return std::nullopt;
+  if (error.kind == ErrorKind::busy && drive.busy < kMostBusyAnswers) {
+    const MonoTime again = drive.sent_at + kBusyPause * (drive.busy + 1);
+    if (now < again) return WaitFor{std::min(again, rules.deadline)};
+    ++drive.busy;
+    drive.sent = false;
+    drive.answer.reset();
+    return std::nullopt;
+  }
+  return end_failed(error, step);
+}
+
+std::string exit_text(const Service& service) {
+  if (!service.exit || !service.exit->code) return "its exit code is not known";
+  std::string text = "it ended with exit code " + std::to_string(*service.exit->code);
+  if (service.exit->service_code) {
+    text += " (its own code " + std::to_string(*service.exit->service_code) + ")";
+  }
+  return text;
+}
+
+// Stop ---------------------------------------------------------------------------------------
+
+Move send_stop(const Step& step, const StepDrive& drive, const Service& service,
+               const StepRules& rules, MonoTime now) {
+  if (now >= rules.deadline) {  // an expired deadline forbids new stops
+    return end_timed_out(step, drive, service, ErrorKind::deadline_passed, now);
+  }
+  if (!service.accepts.stop) {
+    Error error{.kind = ErrorKind::control_not_accepted,
+                .detail = service.name + " does not accept a stop now; it goes on running. Ask "
+                          "again later, or look at its own log for why.",
+                .service = service.name};
+    return end_failed(std::move(error), step);
+  }
+  return Send{ControlOp::stop, service.instance};
+}
+
+// The instance that was to be stopped is gone and another one runs. Nullopt: stop that one too.
+std::optional<Move> meet_other_instance(const Step& step, StepDrive& drive, const Service& service,
+                                        const StepRules& rules) {
+  if (rules.leave_other_instance) return StepEnd{StepResult::succeeded, std::nullopt};
+  if (++drive.again > kMostInstancesMet) {
+    return end_failed(ErrorKind::started_again,
+                      service.name + " was stopped " + std::to_string(kMostInstancesMet) +
+                          " times and something starts it again each time (a trigger, a restart "
+                          "policy, a person). Find that first.",
+                      step);
+  }
+  drive.target = service.instance;
+  drive.sent = false;
+  drive.outstanding = false;
+  drive.answer.reset();
+  return std::nullopt;
+}
+
+Move decide_stop(const Step& step, StepDrive& drive, const Service* service,
+                 const StepRules& rules, MonoTime now) {
+  if (service == nullptr) return end_good(step, drive);
+  if (!is_up(service->state) && !service->instance) return end_good(step, drive);
+  if (!drive.target) drive.target = service->instance;
+  if (service->instance && drive.target && !(*service->instance == *drive.target)) {
+    if (auto move = meet_other_instance(step, drive, *service, rules)) return *move;
+  }
+  switch (service->state) {
+    case ServiceState::stopped:  // reported, but its process is still there
+      drive.joined = true;
+      return wait_for_progress(step, drive, *service, rules, now);
+    case ServiceState::stop_pending:
+      if (!drive.sent) drive.joined = true;
+      return wait_for_progress(step, drive, *service, rules, now);
+    case ServiceState::running:
+    case ServiceState::paused:
+      if (drive.sent) {
+        if (drive.outstanding) return wait_for_progress(step, drive, *service, rules, now);
+        if (auto move = judge_refusal(step, drive, ErrorKind::not_active, rules, now)) return *move;
+        if (drive.sent) return wait_for_progress(step, drive, *service, rules, now);
+      }
+      return send_stop(step, drive, *service, rules, now);
+    case ServiceState::start_pending:
+    case ServiceState::continue_pending:
+    case ServiceState::pause_pending: break;
+  }
+  Move wait = wait_for_progress(step, drive, *service, rules, now);
+  // One that hangs on its way up may still be asked to stop, if it takes that.
+  const auto* end = std::get_if<StepEnd>(&wait);
+  const bool hangs = end != nullptr && end->error->kind == ErrorKind::no_progress;
+  if (hangs && !drive.sent && service->accepts.stop) {
+    return send_stop(step, drive, *service, rules, now);
+  }
+  return wait;
+}
+
+// Start --------------------------------------------------------------------------------------
+
+Move decide_stopped_start(const Step& step, StepDrive& drive, const Service& service,
+                          const StepRules& rules, MonoTime now) {
+  if (service.instance) return wait_for_progress(step, drive, service, rules, now);
+  if (drive.sent) {
+    if (drive.outstanding) return wait_for_progress(step, drive, service, rules, now);
+    if (auto move = judge_refusal(step, drive, ErrorKind::already_running, rules, now)) {
+      return *move;
+    }
+    if (drive.sent && drive.answer && drive.answer->has_value()) {
+      Error error{.kind = ErrorKind::start_failed,
+                  .detail = service.name + " was started and is stopped again: " +
+                            exit_text(service) + ". Its own log tells more.",
+                  .service = service.name};
+      if (service.exit) error.native_code = service.exit->code;
+      return end_failed(std::move(error), step);
+    }
+    if (drive.sent) return wait_for_progress(step, drive, service, rules, now);
+  }
+  if (now >= rules.deadline) {
+    return end_timed_out(step, drive, service, ErrorKind::deadline_passed, now);
+  }
+  if (service.start_type == StartType::disabled) {
+    return end_failed(ErrorKind::service_disabled,
+                      service.name + " was disabled meanwhile, so it cannot be started. Enable it "
+                                     "and start it.",
+                      step);
+  }
+  return Send{ControlOp::start, std::nullopt};
+}
+
+Move decide_start(const Step& step, StepDrive& drive, const Service* service,
+                  const StepRules& rules, MonoTime now) {
+  if (service == nullptr) {
+    return end_failed(ErrorKind::unknown_service,
+                      step.service + " is no longer known to the service manager.", step);
+  }
+  switch (service->state) {
+    case ServiceState::running:
+    case ServiceState::paused:
+    case ServiceState::pause_pending: return end_good(step, drive);
+    case ServiceState::start_pending:
+    case ServiceState::continue_pending:
+      if (!drive.sent) drive.joined = true;
+      return wait_for_progress(step, drive, *service, rules, now);
+    case ServiceState::stop_pending: return wait_for_progress(step, drive, *service, rules, now);
+    case ServiceState::stopped: break;
+  }
+  return decide_stopped_start(step, drive, *service, rules, now);
+}
+
+// Pause, continue, reload ----------------------------------------------------------------------
+
+struct ControlGoal {
+  ControlOp op;
+  ServiceState reached;   // the state that ends the step
+  ServiceState on_the_way;
+};
+
+Move decide_pause_or_resume(const Step& step, StepDrive& drive, const Service* service,
+                            const ControlGoal& goal, const StepRules& rules, MonoTime now) {
+  if (service == nullptr || !counts_as_up(service->state)) {
+    return end_failed(ErrorKind::not_active,
+                      step.service + " does not run, so there is nothing to " +
+                          std::string(to_string(goal.op)) + ".",
+                      step);
+  }
+  if (service->state == goal.reached) return end_good(step, drive);
+  if (is_pending(service->state)) {
+    if (!drive.sent && service->state == goal.on_the_way) drive.joined = true;
+    return wait_for_progress(step, drive, *service, rules, now);
+  }
+  if (drive.sent) {
+    if (drive.outstanding) return wait_for_progress(step, drive, *service, rules, now);
+    if (auto move = judge_refusal(step, drive, ErrorKind::internal, rules, now)) return *move;
+    if (drive.sent) return wait_for_progress(step, drive, *service, rules, now);
+  }
+  if (!service->accepts.pause_continue) {
+    return end_failed(ErrorKind::control_not_accepted,
+                      service->name + " does not accept `" + std::string(to_string(goal.op)) +
+                          "` now.",
+                      step);
+  }
+  return Send{goal.op, service->instance};
+}
+
+Move decide_reload(const Step& step, StepDrive& drive, const Service* service,
+                   const StepRules& rules, MonoTime now) {
+  if (service == nullptr || !counts_as_up(service->state)) {
+    return end_failed(ErrorKind::not_active, step.service + " does not run.", step);
+  }
+  if (drive.sent) {
+    if (drive.outstanding) return wait_for_progress(step, drive, *service, rules, now);
+    if (auto move = judge_refusal(step, drive, ErrorKind::internal, rules, now)) return *move;
+    if (drive.answer && drive.answer->has_value()) {
+      if (is_pending(service->state)) return wait_for_progress(step, drive, *service, rules, now);
+      return StepEnd{StepResult::succeeded, std::nullopt};
+    }
+    if (drive.sent) return wait_for_progress(step, drive, *service, rules, now);
+  }
+  if (is_pending(service->state)) return wait_for_progress(step, drive, *service, rules, now);
+  return Send{ControlOp::reload, service->instance};
+}
+
+// Hooks and verification -----------------------------------------------------------------------
+
+Move decide_hook(const Step& step, const StepDrive& drive, const StepRules& rules, MonoTime now) {
+  if (!drive.sent) {
+    if (now >= rules.deadline) {
+      return end_failed(ErrorKind::deadline_passed, "The job's deadline is over; the hook of " +
+                                                        step.service + " was not run.",
+                        step);
+    }
+    return RunHook{};
+  }
+  if (!drive.answer) return WaitFor{rules.deadline + std::chrono::hours(1)};  // it has its own limit
+  if (drive.answer->has_value()) return StepEnd{StepResult::succeeded, std::nullopt};
+  return end_failed(drive.answer->error(), step);
+}
+
+Move hold_verified(const Step& step, const StepDrive& drive, const Service& service,
+                   const StepRules& rules, MonoTime now) {
+  if (!service.instance || !drive.verified || !(*service.instance == *drive.verified)) {
+    return end_failed(ErrorKind::verify_failed,
+                      service.name + " answered and was then replaced by another instance within " +
+                          seconds_text(rules.policy->verify->hold) + " (hold_s): it does not stay "
+                          "up. Its own log tells more.",
+                      step);
+  }
+  const MonoTime held = *drive.good_since + rules.policy->verify->hold;
+  if (now >= held) return StepEnd{StepResult::succeeded, std::nullopt};
+  return WaitFor{held};
+}
+
+Move decide_verify(const Step& step, StepDrive& drive, const Service* service,
+                   const StepRules& rules, MonoTime now) {
+  if (service == nullptr || !counts_as_up(service->state)) {
+    std::string detail = step.service + " came up and is down again";
+    if (service != nullptr) detail += ": " + exit_text(*service);
+    detail += drive.good_since ? " (it had answered; hold_s was not over)." : ".";
+    return end_failed(ErrorKind::verify_failed, std::move(detail) + " Its own log tells more.",
+                      step);
+  }
+  if (drive.good_since) return hold_verified(step, drive, *service, rules, now);
+  if (!drive.sent) return AskProbe{};
+  if (!drive.answer) return WaitFor{rules.deadline};
+  if (drive.answer->has_value()) {
+    drive.good_since = now;
+    drive.verified = service->instance;
+    return hold_verified(step, drive, *service, rules, now);
+  }
+  const MonoTime last_chance = std::min(drive.begun + rules.policy->verify->within, rules.deadline);
+  const MonoTime again = drive.sent_at + kProbePause;
+  if (now >= last_chance || again >= last_chance) {
+    Error error = drive.answer->error();
+    error.detail = step.service + " runs and does not answer as it should within " +
+                   seconds_text(rules.policy->verify->within) + ": " + error.detail;
+    return end_failed(std::move(error), step);
+  }
+  if (now >= again) return AskProbe{};
+  return WaitFor{again};
+}
+
+// Restoring ------------------------------------------------------------------------------------
+
+const Found* find_in(const std::vector<Found>& found, std::string_view service) {
+  for (const auto& one : found) {
+    if (one.service == service) return &one;
+  }
+  return nullptr;
+}
+
+// Stopped by this job, or about to be: what went down by somebody else's doing is not ours to start.
+bool was_touched(const Job& job, std::string_view service) {
+  return std::any_of(job.steps.begin(), job.steps.end(), [service](const Step& step) {
+    return step.service == service && step.operation == Operation::stop &&
+           step.state != StepState::pending && step.result != StepResult::skipped &&
+           step.result != StepResult::unchanged;
+  });
+}
+
+bool is_named(const Job& job, std::string_view service) {
+  return std::find(job.services.begin(), job.services.end(), service) != job.services.end();
+}
+
+bool needs_one_of(const Graph& graph, const std::string& service,
+                  const std::set<std::string>& others) {
+  for (const auto& dependency : graph.all_dependencies({service})) {
+    if (others.contains(dependency)) return true;
+  }
+  return false;
+}
+
+Step restoring_step(const std::string& service, Operation operation, std::uint32_t hook = 0) {
+  Step step;
+  step.service = service;
+  step.operation = operation;
+  step.hook = hook;
+  step.restoring = true;
+  return step;
+}
+
+std::vector<std::string> in_start_order(const Picture& picture, std::vector<std::string> services) {
+  auto order = picture.graph->start_order(services);
+  return order ? std::move(*order) : std::move(services);
+}
+
+}  // namespace
+
+Move decide_step(const Step& step, StepDrive& drive, const Service* service,
+                 const StepRules& rules, MonoTime now) {
+  switch (step.operation) {
+    case Operation::stop: return decide_stop(step, drive, service, rules, now);
+    case Operation::start: return decide_start(step, drive, service, rules, now);
+    case Operation::pause:
+      return decide_pause_or_resume(
+          step, drive, service, {ControlOp::pause, ServiceState::paused,
+                                 ServiceState::pause_pending}, rules, now);
+    case Operation::resume:
+      return decide_pause_or_resume(
+          step, drive, service, {ControlOp::resume, ServiceState::running,
+                                 ServiceState::continue_pending}, rules, now);
+    case Operation::reload: return decide_reload(step, drive, service, rules, now);
+    case Operation::hook: return decide_hook(step, drive, rules, now);
+    case Operation::verify: return decide_verify(step, drive, service, rules, now);
+  }
+  return end_failed(ErrorKind::internal, "An operation that this agent does not know.", step);
+}
+
+std::vector<std::string> now_down(const Job& job, const Picture& picture) {
+  std::vector<std::string> down;
+  for (const auto& found : job.found) {
+    if (!counts_as_up(found.state)) continue;
+    const Service* service = picture.find(found.service);
+    if (service == nullptr || !counts_as_up(service->state)) down.push_back(found.service);
+  }
+  return in_start_order(picture, std::move(down));
+}
+
+Restoration plan_restoration(const Job& job, const Picture& picture, const Policies& policies) {
+  Restoration restoration;
+  std::set<std::string> waiting;  // services that are still stopping, and what hangs on them
+  std::set<std::string> gone;
+  for (const auto& service : picture.services) {
+    if (service->state == ServiceState::stop_pending) waiting.insert(service->name);
+  }
+  for (const auto& name : now_down(job, picture)) {
+    if (!was_touched(job, name)) continue;
+    const Service* service = picture.find(name);
+    if (service == nullptr || service->start_type == StartType::disabled ||
+        needs_one_of(*picture.graph, name, gone)) {
+      gone.insert(name);
+      restoration.lost.push_back(name);
+      continue;
+    }
+    if (waiting.contains(name) || needs_one_of(*picture.graph, name, waiting)) {
+      restoration.blocked.push_back(name);
+      continue;
+    }
+    restoration.steps.push_back(restoring_step(name, Operation::start));
+    const auto hooks = policies.of(name).after_start.size();
+    for (std::uint32_t n = 0; n < hooks; ++n) {
+      restoration.steps.push_back(restoring_step(name, Operation::hook, n));
+    }
+    const Found* found = find_in(job.found, name);
+    const bool pause_again = found != nullptr &&
+                             destination(found->state) == ServiceState::paused &&
+                             !(job.action == Action::restart && is_named(job, name) && !job.group);
+    if (pause_again) restoration.steps.push_back(restoring_step(name, Operation::pause));
+  }
+  return restoration;
+}
+
+Restored judge_restored(const Job& job, const Picture& picture) {
+  bool stopped_any = false;
+  bool all_up = true;
+  bool only_waits = true;
+  std::set<std::string> waiting;
+  for (const auto& service : picture.services) {
+    if (service->state == ServiceState::stop_pending) waiting.insert(service->name);
+  }
+  for (const auto& found : job.found) {
+    if (!counts_as_up(found.state) || !was_touched(job, found.service)) continue;
+    stopped_any = true;
+    const Service* service = picture.find(found.service);
+    if (service != nullptr && counts_as_up(service->state)) continue;
+    all_up = false;
+    const bool waits = service != nullptr &&
+                       (waiting.contains(found.service) ||
+                        needs_one_of(*picture.graph, found.service, waiting));
+    only_waits = only_waits && waits;
+  }
+  if (!stopped_any) return Restored::not_needed;
+  if (all_up) return Restored::complete;
+  return only_waits ? Restored::pending : Restored::incomplete;
+}
+
+std::vector<std::string> dependents_up(const std::string& service, const Picture& picture) {
+  std::vector<std::string> up;
+  for (const auto& name : picture.graph->all_dependents({service})) {
+    const Service* it = picture.find(name);
+    if (it != nullptr && is_up(it->state)) up.push_back(name);
+  }
+  up = in_start_order(picture, std::move(up));
+  std::reverse(up.begin(), up.end());
+  return up;
+}
+
+}  // namespace noforce
