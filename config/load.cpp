@@ -1,0 +1,977 @@
+#include "config/load.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "config/machine.hpp"
+#include "config/schema.hpp"
+#include "config/signals.hpp"
+#include "core/graph.hpp"
+#include "core/plan.hpp"
+#include "core/text.hpp"
+
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+namespace noforce::config {
+namespace {
+
+constexpr std::size_t longest_shown = 80;  // of a wrong value in a sentence
+
+std::string shown(std::string_view text) {
+  return "'" + clean_text(text, longest_shown) + "'";
+}
+
+// ", did you mean 'x'?" or nothing.
+std::string hint(std::string_view typed, const std::vector<std::string>& candidates) {
+  const std::string near = nearest(typed, candidates);
+  return near.empty() ? std::string() : "; did you mean '" + near + "'?";
+}
+
+std::string joined(const std::vector<std::string>& names, std::string_view last = " or ") {
+  std::string out;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) out += i + 1 == names.size() ? last : ", ";
+    out += names[i];
+  }
+  return out;
+}
+
+// Collects mistakes with their places.
+class Report {
+ public:
+  explicit Report(std::string file) : file_(std::move(file)) {}
+
+  void at(const toml::source_region& place, std::string sentence) {
+    mistakes_.push_back({.file = file_,
+                         .line = place.begin.line,
+                         .column = place.begin.column,
+                         .sentence = std::move(sentence)});
+  }
+  void at(const toml::node& node, std::string sentence) { at(node.source(), std::move(sentence)); }
+
+  [[nodiscard]] bool empty() const { return mistakes_.empty(); }
+  [[nodiscard]] Mistakes take() {
+    std::ranges::stable_sort(mistakes_, [](const Mistake& a, const Mistake& b) {
+      return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+    });
+    return std::move(mistakes_);
+  }
+
+ private:
+  std::string file_;
+  Mistakes mistakes_;
+};
+
+// The shape: known keys, types, ranges, choices -------------------------------------------------
+
+std::string_view type_name(const toml::node& node) {
+  switch (node.type()) {
+    case toml::node_type::table:
+      return "a table";
+    case toml::node_type::array:
+      return "an array";
+    case toml::node_type::string:
+      return "a string";
+    case toml::node_type::integer:
+      return "an integer";
+    case toml::node_type::floating_point:
+      return "a floating-point number";
+    case toml::node_type::boolean:
+      return "a boolean";
+    case toml::node_type::date:
+    case toml::node_type::time:
+    case toml::node_type::date_time:
+      return "a date or time";
+    case toml::node_type::none:
+      break;
+  }
+  return "nothing";
+}
+
+std::string_view wanted_name(ValueType type) {
+  switch (type) {
+    case ValueType::text:
+    case ValueType::choice:
+      return R"(a string, "...")";
+    case ValueType::integer:
+      return "an integer";
+    case ValueType::boolean:
+      return "true or false";
+    case ValueType::texts:
+      return R"(an array of strings, ["...", "..."])";
+    case ValueType::commands:
+      return R"(an array of commands, [["/program", "argument"]])";
+    case ValueType::section:
+      return "a table, { ... }";
+    case ValueType::map:
+      return R"(a table of strings, { NAME = "..." })";
+    case ValueType::limits:
+      return "a table of numbers, { nofile = 4096 }";
+  }
+  return "something else";
+}
+
+bool has_control_characters(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte == 0x7F;
+  });
+}
+
+class Shape {
+ public:
+  explicit Shape(Report& report) : report_(report) {}
+
+  void root(const toml::table& root) {
+    for (const auto& [key, node] : root) {
+      const Section* section = find_section(key.str());
+      if (section == nullptr || section->kind == SectionKind::inner) {
+        unknown_section(key);
+        continue;
+      }
+      switch (section->kind) {
+        case SectionKind::table:
+          one_table(*section, node);
+          break;
+        case SectionKind::list:
+          list_of_tables(*section, node);
+          break;
+        case SectionKind::named:
+          named_tables(*section, node);
+          break;
+        case SectionKind::inner:
+          break;
+      }
+    }
+  }
+
+ private:
+  void unknown_section(const toml::key& key) {
+    std::vector<std::string> known;
+    for (const Section& section : sections()) {
+      if (section.kind != SectionKind::inner) known.emplace_back(section.path);
+    }
+    std::string sentence = "unknown section " + shown(key.str());
+    if (const std::string near = hint(key.str(), known); !near.empty()) {
+      sentence += near;
+    } else {
+      sentence += "; there are " + joined(known, " and ");
+    }
+    report_.at(key.source(), std::move(sentence));
+  }
+
+  void one_table(const Section& section, const toml::node& node) {
+    const std::string name = "[" + std::string(section.path) + "]";
+    if (const auto* table = node.as_table()) return keys_of(*table, section.path, name);
+    report_.at(node, shown(section.path) + " has to be a table: write " + name);
+  }
+
+  void list_of_tables(const Section& section, const toml::node& node) {
+    const std::string name = "[[" + std::string(section.path) + "]]";
+    const auto* list = node.as_array();
+    if (list == nullptr) {
+      report_.at(node,
+                 "there may be several of '" + std::string(section.path) + "': write " + name);
+      return;
+    }
+    for (const toml::node& element : *list) {
+      if (const auto* table = element.as_table()) {
+        keys_of(*table, section.path, name);
+      } else {
+        report_.at(element, "each of " + name + " has to be a table");
+      }
+    }
+  }
+
+  void named_tables(const Section& section, const toml::node& node) {
+    const std::string name = "[" + std::string(section.path) + ".\"NAME\"]";
+    const auto* tables = node.as_table();
+    if (tables == nullptr) return report_.at(node, "write " + name);
+    for (const auto& [key, element] : *tables) {
+      if (const auto* table = element.as_table()) {
+        keys_of(
+            *table, section.path,
+            "[" + std::string(section.path) + ".\"" + clean_text(key.str(), longest_shown) + "\"]");
+      } else {
+        report_.at(key.source(), "'" + std::string(section.path) + "' goes by service: write " +
+                                     name + " and below it " + shown(key.str()));
+      }
+    }
+  }
+
+  void keys_of(const toml::table& table, std::string_view section, const std::string& name) {
+    for (const auto& [key, node] : table) {
+      const Key* known = find_key(section, key.str());
+      if (known == nullptr) {
+        const std::vector<std::string> names = key_names(section);
+        std::string sentence = "unknown key " + shown(key.str()) + " in " + name;
+        const std::string near = hint(key.str(), names);
+        sentence += near.empty() ? "; known are " + joined(names, " and ") : near;
+        report_.at(key.source(), std::move(sentence));
+        continue;
+      }
+      value(*known, node, name);
+    }
+    for (const Key& known : keys()) {
+      if (known.section == section && known.required && !table.contains(known.name)) {
+        report_.at(table, name + " needs '" + std::string(known.name) +
+                              "': " + std::string(known.meaning));
+      }
+    }
+  }
+
+  void value(const Key& key, const toml::node& node, const std::string& name) {
+    switch (key.type) {
+      case ValueType::text:
+        if (const auto* text = node.as_string()) return plain_text(key.name, **text, node);
+        break;
+      case ValueType::choice:
+        if (const auto* text = node.as_string()) return choice(key, **text, node);
+        break;
+      case ValueType::integer:
+        if (const auto* number = node.as_integer()) return integer(key, **number, node);
+        break;
+      case ValueType::boolean:
+        if (node.is_boolean()) return;
+        break;
+      case ValueType::texts:
+        if (const auto* list = node.as_array()) return texts(key, *list);
+        break;
+      case ValueType::commands:
+        if (const auto* list = node.as_array()) {
+          for (const toml::node& command : *list) {
+            const auto* argv = command.as_array();
+            if (argv == nullptr) {
+              wrong_type(key, command);
+            } else {
+              texts(key, *argv);
+            }
+          }
+          return;
+        }
+        break;
+      case ValueType::section:
+        if (const auto* table = node.as_table()) {
+          return keys_of(*table, std::string(key.section) + "." + std::string(key.name),
+                         "'" + std::string(key.name) + "' of " + name);
+        }
+        break;
+      case ValueType::map:
+        if (const auto* table = node.as_table()) return map(key, *table);
+        break;
+      case ValueType::limits:
+        if (node.is_table()) return;  // the loader looks inside
+        break;
+    }
+    wrong_type(key, node);
+  }
+
+  void wrong_type(const Key& key, const toml::node& node) {
+    report_.at(node, "'" + std::string(key.name) + "' has to be " +
+                         std::string(wanted_name(key.type)) + ", not " +
+                         std::string(type_name(node)));
+  }
+
+  void plain_text(std::string_view name, std::string_view text, const toml::node& node) {
+    if (has_control_characters(text)) {
+      report_.at(node, "'" + std::string(name) + "' may not contain control characters");
+    }
+  }
+
+  void choice(const Key& key, std::string_view text, const toml::node& node) {
+    const std::vector<std::string> choices = split_choices(key.choices);
+    if (std::ranges::find(choices, text) != choices.end()) return;
+    report_.at(node, "'" + std::string(key.name) + "' is " + joined(choices) + ", not " +
+                         shown(text) + hint(text, choices));
+  }
+
+  void integer(const Key& key, std::int64_t number, const toml::node& node) {
+    if (number >= key.least && number <= key.most) return;
+    report_.at(node, "'" + std::string(key.name) + "' goes from " + std::to_string(key.least) +
+                         " to " + std::to_string(key.most) + ", and " + std::to_string(number) +
+                         " is outside");
+  }
+
+  void texts(const Key& key, const toml::array& list) {
+    for (const toml::node& element : list) {
+      const auto* text = element.as_string();
+      if (text == nullptr) {
+        wrong_type(key, element);
+      } else if ((**text).find('\0') != std::string::npos) {
+        report_.at(element, "'" + std::string(key.name) + "' may not contain a NUL character");
+      }
+    }
+  }
+
+  void map(const Key& key, const toml::table& table) {
+    for (const auto& [name, element] : table) {
+      const auto* text = element.as_string();
+      if (text == nullptr) {
+        report_.at(element, shown(name.str()) + " in '" + std::string(key.name) +
+                                "' has to be a string, \"...\", not " +
+                                std::string(type_name(element)));
+      } else if ((**text).find('\0') != std::string::npos) {
+        report_.at(element, shown(name.str()) + " may not contain a NUL character");
+      }
+    }
+  }
+
+  Report& report_;
+};
+
+// Reading values whose shape may be wrong: then it was reported, and the default is kept -----------
+
+void read(const toml::table& table, std::string_view key, std::string& into) {
+  if (const auto* text = table[key].as_string()) into = **text;
+}
+
+void read(const toml::table& table, std::string_view key, bool& into) {
+  if (const auto* value = table[key].as_boolean()) into = **value;
+}
+
+void read(const toml::table& table, std::string_view key, Seconds& into) {
+  if (const auto* value = table[key].as_integer()) into = Seconds(**value);
+}
+
+std::vector<std::string> strings(const toml::array& list) {
+  std::vector<std::string> all;
+  for (const toml::node& element : list) {
+    if (const auto* text = element.as_string()) all.push_back(**text);
+  }
+  return all;
+}
+
+void read(const toml::table& table, std::string_view key, std::vector<std::string>& into) {
+  if (const auto* list = table[key].as_array()) into = strings(*list);
+}
+
+template <typename Choice>
+void read(const toml::table& table, std::string_view key, Choice& into,
+          std::initializer_list<std::pair<std::string_view, Choice>> choices) {
+  const auto* text = table[key].as_string();
+  if (text == nullptr) return;
+  for (const auto& [name, choice] : choices) {
+    if (**text == name) into = choice;
+  }
+}
+
+// The node of a key, or the table itself where it is missing: a place for a mistake.
+const toml::node& place_of(const toml::table& table, std::string_view key) {
+  const toml::node* node = table.get(key);
+  return node != nullptr ? *node : static_cast<const toml::node&>(table);
+}
+
+const toml::node& element_of(const toml::table& table, std::string_view key, std::size_t index) {
+  const auto* list = table[key].as_array();
+  if (list != nullptr && index < list->size()) return *list->get(index);
+  return place_of(table, key);
+}
+
+// Names and addresses ------------------------------------------------------------------------------
+
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 80 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '@' || c == '-';
+  });
+}
+
+bool is_numeric_address(const std::string& host) {
+  std::array<unsigned char, sizeof(in6_addr)> address{};
+  return ::inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
+         ::inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
+}
+
+struct HostPort {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+// "127.0.0.1:80", "[::1]:80", "name:80".
+std::optional<HostPort> split_host_port(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = text.substr(0, colon);
+  const std::string_view digits = text.substr(colon + 1);
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string_view::npos) {
+    return std::nullopt;  // an IPv6 address needs its brackets
+  }
+  HostPort out{.host = std::string(host)};
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out.port);
+  if (error != std::errc{} || end != digits.data() + digits.size() || host.empty()) {
+    return std::nullopt;
+  }
+  return out;
+}
+
+struct LimitName {
+  std::string_view name;
+  std::string_view resource;
+};
+
+constexpr auto usable_limits = std::to_array<LimitName>({
+    {"core", "RLIMIT_CORE"},
+    {"memlock", "RLIMIT_MEMLOCK"},
+    {"msgqueue", "RLIMIT_MSGQUEUE"},
+    {"nice", "RLIMIT_NICE"},
+    {"nofile", "RLIMIT_NOFILE"},
+    {"nproc", "RLIMIT_NPROC"},
+    {"rtprio", "RLIMIT_RTPRIO"},
+    {"sigpending", "RLIMIT_SIGPENDING"},
+});
+
+// Beyond these the kernel ends the process by a signal, or the process cannot go on.
+constexpr auto deadly_limits =
+    std::to_array<std::string_view>({"cpu", "rttime", "fsize", "as", "data", "stack"});
+
+// What the supervisor itself puts into a service's environment.
+constexpr auto reserved_variables = std::to_array<std::string_view>({"NOTIFY_SOCKET"});
+
+// From the tables to the settings, with what the shape does not say --------------------------------
+
+class Reader {
+ public:
+  Reader(const toml::table& root, const std::string& file, MachineChecks checks, Report& report)
+      : root_(root), checks_(checks), report_(report) {
+    std::error_code ignored;
+    directory_ = std::filesystem::absolute(file, ignored).parent_path();
+    settings_.file = file;
+  }
+
+  Settings run() {
+    server();
+    tls();
+    scm();
+    on_exit();
+    jobs();
+    log();
+    each("client", [this](const toml::table& table) { client(table); });
+    each("service", [this](const toml::table& table) { service(table); });
+    dependencies();
+    if (const auto* policies = root_["policy"].as_table()) {
+      for (const auto& [name, node] : *policies) {
+        if (const auto* table = node.as_table()) policy(name, *table);
+      }
+    }
+    each("group", [this](const toml::table& table) { group(table); });
+    std::ranges::sort(settings_.policies.groups, {}, &Group::name);
+    return std::move(settings_);
+  }
+
+ private:
+  template <typename Read>
+  void each(std::string_view section, Read read_one) {
+    const auto* list = root_[section].as_array();
+    if (list == nullptr) return;
+    for (const toml::node& element : *list) {
+      if (const auto* table = element.as_table()) read_one(*table);
+    }
+  }
+
+  [[nodiscard]] std::string from_here(const std::string& path) const {
+    if (path.empty() || path.starts_with('/')) return path;
+    return (directory_ / path).lexically_normal().string();
+  }
+
+  void absolute(const toml::node& place, std::string_view key, const std::string& path) {
+    if (path.starts_with('/')) return;
+    report_.at(place, "'" + std::string(key) + "' needs an absolute path, and " + shown(path) +
+                          " does not begin with '/'");
+  }
+
+  // argv: empty only where the key is missing or says so.
+  void command(const toml::table& table, std::string_view key, std::vector<std::string>& into) {
+    read(table, key, into);
+    if (!into.empty()) absolute(element_of(table, key, 0), key, into.front());
+  }
+
+  void server() {
+    const auto* table = root_["server"].as_table();
+    if (table == nullptr) return;
+    ServerSettings& server = settings_.server;
+    if (const auto* listen = (*table)["listen"].as_string()) {
+      const auto parts = split_host_port(**listen);
+      if (parts && (is_numeric_address(parts->host) || parts->host == "localhost")) {
+        server.host = parts->host == "localhost" ? "127.0.0.1" : parts->host;
+        server.port = parts->port;
+      } else {
+        report_.at(*listen,
+                   "'listen' has to be ADDRESS:PORT, like \"127.0.0.1:8443\" or "
+                   "\"[::]:8443\", not " +
+                       shown(**listen));
+      }
+    }
+    read(*table, "state_dir", server.state_dir);
+    absolute(place_of(*table, "state_dir"), "state_dir", server.state_dir);
+    read(*table, "names", server.names);
+    for (std::size_t i = 0; i < server.names.size(); ++i) {
+      const std::string& name = server.names[i];
+      const bool fits = !name.empty() && name.size() <= 253 &&
+                        name.find_first_of("/ :@") == std::string::npos &&
+                        !has_control_characters(name);
+      if (fits || is_numeric_address(name)) continue;
+      report_.at(
+          element_of(*table, "names", i),
+          "'names' holds host names without scheme or port, and " + shown(name) + " is none");
+    }
+  }
+
+  void tls() {
+    const auto* table = root_["tls"].as_table();
+    if (table == nullptr) return;
+    TlsSettings& tls = settings_.tls;
+    read(*table, "certificate", tls.certificate);
+    read(*table, "key", tls.key);
+    read(*table, "client_ca", tls.client_ca);
+    if (tls.certificate.empty() != tls.key.empty()) {
+      report_.at(place_of(*table, tls.key.empty() ? "certificate" : "key"),
+                 "'certificate' and 'key' belong together: give both, or none for those that "
+                 "`noforce init` made");
+    }
+    tls.certificate = from_here(tls.certificate);
+    tls.key = from_here(tls.key);
+    tls.client_ca = from_here(tls.client_ca);
+  }
+
+  void scm() {
+    const auto* table = root_["scm"].as_table();
+    if (table == nullptr) return;
+    read<Backend>(*table, "backend", settings_.scm.backend,
+                  {{"supervisor", Backend::supervisor},
+                   {"systemd", Backend::systemd},
+                   {"windows", Backend::windows}});
+    read<ServiceManager>(*table, "manager", settings_.scm.manager,
+                         {{"system", ServiceManager::system}, {"user", ServiceManager::user}});
+    if (settings_.scm.backend != Backend::supervisor) {
+      report_.at(place_of(*table, "backend"), "this build has no backend " +
+                                                  shown(*(*table)["backend"].value<std::string>()) +
+                                                  "; it has 'supervisor'");
+    }
+  }
+
+  void on_exit() {
+    const auto* table = root_["supervisor"].as_table();
+    if (table == nullptr) return;
+    read<OnExit>(*table, "on_exit", settings_.on_exit,
+                 {{"leave", OnExit::leave}, {"stop", OnExit::stop}});
+  }
+
+  void jobs() {
+    const auto* table = root_["jobs"].as_table();
+    if (table == nullptr) return;
+    JobDefaults& jobs = settings_.policies.jobs;
+    read(*table, "deadline_s", jobs.deadline);
+    read(*table, "no_progress_s", jobs.no_progress);
+    read(*table, "queue_s", jobs.queue);
+    read(*table, "max_wait_s", jobs.max_wait);
+    if (const auto* days = (*table)["history_days"].as_integer()) {
+      jobs.history_days = static_cast<int>(**days);
+    }
+    if (const auto* most = (*table)["max_queued"].as_integer()) {
+      jobs.max_queued = static_cast<std::size_t>(**most);
+    }
+  }
+
+  void log() {
+    const auto* table = root_["log"].as_table();
+    if (table == nullptr) return;
+    read<LogLevel>(*table, "level", settings_.log.level,
+                   {{"debug", LogLevel::debug},
+                    {"info", LogLevel::info},
+                    {"warn", LogLevel::warn},
+                    {"error", LogLevel::error}});
+    read(*table, "file", settings_.log.file);
+    settings_.log.file = from_here(settings_.log.file);
+  }
+
+  void client(const toml::table& table) {
+    ClientSettings client;
+    read(table, "san", client.san);
+    if (const auto* role = table["role"].as_string()) {
+      client.role = role_from(**role).value_or(Role::viewer);
+    }
+    read(table, "services", client.services);
+    read(table, "actions", client.actions);
+
+    constexpr auto schemes = std::to_array<std::string_view>({"dns:", "uri:", "email:", "ip:"});
+    const bool known = std::ranges::any_of(schemes, [&](std::string_view scheme) {
+      return client.san.starts_with(scheme) && client.san.size() > scheme.size();
+    });
+    if (!known && table["san"].is_string()) {
+      report_.at(place_of(table, "san"), "'san' begins with dns:, uri:, email: or ip:, and " +
+                                             shown(client.san) + " does not");
+    }
+    for (std::size_t i = 0; i < client.actions.size(); ++i) {
+      if (action_from(client.actions[i])) continue;
+      static const std::vector<std::string> actions{"stop",   "start", "restart",
+                                                    "reload", "pause", "continue"};
+      report_.at(element_of(table, "actions", i), "'actions' holds " + joined(actions, " and ") +
+                                                      ", not " + shown(client.actions[i]) +
+                                                      hint(client.actions[i], actions));
+    }
+    if (settings_.tls.client_ca.empty()) {
+      report_.at(table,
+                 "[[client]] needs 'client_ca' in [tls]: without it no client is asked for "
+                 "a certificate");
+    }
+    if (std::ranges::find(settings_.clients, client.san, &ClientSettings::san) !=
+        settings_.clients.end()) {
+      report_.at(place_of(table, "san"), "there is already a [[client]] " + shown(client.san));
+    }
+    settings_.clients.push_back(std::move(client));
+  }
+
+  void service(const toml::table& table) {
+    supervisor::ServiceSpec spec;
+    read(table, "name", spec.name);
+    if (table["name"].is_string()) service_name(table, spec.name);
+    read(table, "display_name", spec.display_name);
+    spec.display_name = spec.display_name.empty() ? spec.name : clean_text(spec.display_name, 200);
+
+    command(table, "command", spec.command);
+    if (spec.command.empty() && table["command"].is_array()) {
+      report_.at(place_of(table, "command"),
+                 "'command' names at least the program, by its absolute path");
+    }
+    read(table, "depends_on", spec.depends_on);
+    read<StartType>(table, "start", spec.start,
+                    {{"auto", StartType::automatic},
+                     {"manual", StartType::manual},
+                     {"disabled", StartType::disabled}});
+    read<supervisor::Readiness>(
+        table, "type", spec.type,
+        {{"simple", supervisor::Readiness::simple}, {"notify", supervisor::Readiness::notify}});
+    read(table, "ready_tcp", spec.ready_tcp);
+    if (!spec.ready_tcp.empty()) {
+      const auto parts = split_host_port(spec.ready_tcp);
+      if (!parts || parts->port == 0 || !is_numeric_address(parts->host)) {
+        report_.at(place_of(table, "ready_tcp"),
+                   "'ready_tcp' has to be ADDRESS:PORT with a numeric address, like "
+                   "\"127.0.0.1:80\", not " +
+                       shown(spec.ready_tcp));
+      }
+    }
+    controls(table, spec);
+    read<supervisor::RestartPolicy>(table, "restart", spec.restart,
+                                    {{"no", supervisor::RestartPolicy::no},
+                                     {"on-failure", supervisor::RestartPolicy::on_failure},
+                                     {"always", supervisor::RestartPolicy::always}});
+    surroundings(table, spec);
+    tables_[spec.name] = &table;
+    settings_.services.push_back(std::move(spec));
+  }
+
+  void service_name(const toml::table& table, const std::string& name) {
+    const toml::node& place = place_of(table, "name");
+    if (!is_name(name)) {
+      report_.at(place, "a service's name is 1 to 80 of A-Z a-z 0-9 . _ @ -, and " + shown(name) +
+                            " is not");
+      return;
+    }
+    if (const auto first = tables_.find(name); first != tables_.end()) {
+      report_.at(place, "there is already a [[service]] " + shown(name) + ", in line " +
+                            std::to_string(place_of(*first->second, "name").source().begin.line));
+    }
+  }
+
+  void signal(const toml::table& table, std::string_view key, int& into) {
+    const auto* text = table[key].as_string();
+    if (text == nullptr || (**text).empty()) return;
+    if (const auto number = signal_number(**text)) {
+      into = *number;
+      return;
+    }
+    const std::string full = (**text).starts_with("SIG") ? **text : "SIG" + **text;
+    report_.at(*text, "'" + std::string(key) + "' has to be a signal that a service can handle " +
+                          "itself (" + joined(signal_names()) + "), not " + shown(**text) +
+                          hint(full, signal_names()) +
+                          "; noforce sends none that ends a process by force");
+  }
+
+  void controls(const toml::table& table, supervisor::ServiceSpec& spec) {
+    signal(table, "stop_signal", spec.stop_signal);
+    command(table, "stop_command", spec.stop_command);
+    if (const auto* empty = table["stop_signal"].as_string();
+        empty != nullptr && (**empty).empty() && spec.stop_command.empty()) {
+      report_.at(*empty,
+                 "'stop_signal' may be empty only beside a 'stop_command': a service must "
+                 "be able to be asked");
+    }
+    signal(table, "reload_signal", spec.reload_signal);
+    command(table, "reload_command", spec.reload_command);
+    for (const std::string_view what : {"stop", "reload"}) {
+      const std::string signal_key = std::string(what) + "_signal";
+      const std::string command_key = std::string(what) + "_command";
+      const auto* text = table[signal_key].as_string();
+      const auto* argv = table[command_key].as_array();
+      if (text != nullptr && !(**text).empty() && argv != nullptr && !argv->empty()) {
+        report_.at(*argv, "'" + command_key + "' takes the place of '" + signal_key +
+                              "': give one of the two");
+      }
+    }
+  }
+
+  void surroundings(const toml::table& table, supervisor::ServiceSpec& spec) {
+    read(table, "user", spec.user);
+    if (!spec.user.empty() && checks_ == MachineChecks::yes) {
+      if (const std::string why = why_not_user(spec.user); !why.empty()) {
+        report_.at(place_of(table, "user"), clean_text(why, 300));
+      }
+    }
+    read(table, "directory", spec.directory);
+    if (!spec.directory.empty()) {
+      absolute(place_of(table, "directory"), "directory", spec.directory);
+    }
+    if (const auto* variables = table["environment"].as_table()) {
+      for (const auto& [name, node] : *variables)
+        environment(name, node, spec);
+    }
+    if (const auto* limits = table["limits"].as_table()) {
+      for (const auto& [name, node] : *limits)
+        limit(name, node, spec);
+    }
+  }
+
+  void environment(const toml::key& name, const toml::node& node, supervisor::ServiceSpec& spec) {
+    const std::string_view variable = name.str();
+    if (variable.empty() ||
+        variable.find_first_of(std::string_view("=\0", 2)) != std::string_view::npos) {
+      report_.at(name.source(), shown(variable) + " cannot be the name of a variable");
+    } else if (std::ranges::find(reserved_variables, variable) != reserved_variables.end()) {
+      report_.at(name.source(), "the supervisor sets " + shown(variable) + " itself");
+    } else if (const auto* text = node.as_string()) {
+      spec.environment.emplace_back(variable, **text);
+    }
+  }
+
+  void limit(const toml::key& name, const toml::node& node, supervisor::ServiceSpec& spec) {
+    const std::string key = lower_ascii(name.str());
+    if (std::ranges::find(deadly_limits, key) != deadly_limits.end()) {
+      report_.at(name.source(),
+                 "the limit " + shown(key) +
+                     " is refused: beyond it the kernel ends "
+                     "the process by force or takes its memory away; use a cgroup that "
+                     "throttles");
+      return;
+    }
+    const auto* found = std::ranges::find(usable_limits, key, &LimitName::name);
+    if (found == usable_limits.end()) {
+      std::vector<std::string> names;
+      for (const LimitName& usable : usable_limits)
+        names.emplace_back(usable.name);
+      const std::string near = hint(key, names);
+      report_.at(name.source(),
+                 "unknown limit " + shown(name.str()) +
+                     (near.empty() ? "; known are " + joined(names, " and ") : near));
+      return;
+    }
+    if (const auto* number = node.as_integer(); number != nullptr && **number >= 0) {
+      spec.limits.emplace_back(found->resource, static_cast<std::uint64_t>(**number));
+    } else if (const auto* text = node.as_string(); text != nullptr && **text == "unlimited") {
+      spec.limits.emplace_back(found->resource, std::numeric_limits<std::uint64_t>::max());
+    } else {
+      report_.at(node, "the limit " + shown(key) + " is a number from 0 on, or \"unlimited\"");
+    }
+  }
+
+  [[nodiscard]] std::vector<std::string> service_names() const {
+    std::vector<std::string> names;
+    for (const supervisor::ServiceSpec& spec : settings_.services)
+      names.push_back(spec.name);
+    return names;
+  }
+
+  void dependencies() {
+    const std::vector<std::string> names = service_names();
+    std::vector<Graph::Node> nodes;
+    for (const supervisor::ServiceSpec& spec : settings_.services) {
+      const toml::table& table = *tables_[spec.name];
+      for (std::size_t i = 0; i < spec.depends_on.size(); ++i) {
+        if (tables_.contains(spec.depends_on[i])) continue;
+        report_.at(element_of(table, "depends_on", i),
+                   shown(spec.name) + " depends on " + shown(spec.depends_on[i]) +
+                       ", and there is no such [[service]]" + hint(spec.depends_on[i], names));
+      }
+      nodes.push_back({.name = spec.name, .depends_on = spec.depends_on});
+    }
+    for (const Error& problem : Graph(std::move(nodes)).problems()) {
+      if (problem.kind != ErrorKind::dependency_cycle) continue;
+      const auto table = tables_.find(problem.service);
+      if (table == tables_.end()) continue;
+      report_.at(place_of(*table->second, "depends_on"), problem.detail);
+    }
+  }
+
+  void policy(const toml::key& name, const toml::table& table) {
+    const std::string service(name.str());
+    if (settings_.scm.backend == Backend::supervisor && !tables_.contains(service)) {
+      report_.at(name.source(), "[policy." + shown(service) +
+                                    "] is about a service that there is "
+                                    "no [[service]] for" +
+                                    hint(service, service_names()));
+    }
+    Policy policy;
+    read(table, "protected", policy.is_protected);
+    hooks(table, "before_stop", policy.before_stop);
+    hooks(table, "after_start", policy.after_start);
+    read(table, "hook_timeout_s", policy.hook_timeout);
+    if (const auto* inner = table["verify"].as_table()) policy.verify = verify(*inner);
+    read(table, "cooldown_s", policy.cooldown);
+    settings_.policies.services.insert_or_assign(service, std::move(policy));
+  }
+
+  void hooks(const toml::table& table, std::string_view key, std::vector<HookCommand>& into) {
+    const auto* list = table[key].as_array();
+    if (list == nullptr) return;
+    for (const toml::node& element : *list) {
+      const auto* argv = element.as_array();
+      if (argv == nullptr) continue;
+      HookCommand hook = strings(*argv);
+      if (hook.empty()) {
+        report_.at(element, "a command of '" + std::string(key) +
+                                "' names at least the program, by its absolute path");
+        continue;
+      }
+      absolute(*argv->get(0), key, hook.front());
+      if (checks_ == MachineChecks::yes && hook.front().starts_with('/')) {
+        if (const std::string why = why_not_a_hook(hook.front()); !why.empty()) {
+          report_.at(*argv->get(0), clean_text(why, 400));
+        }
+      }
+      into.push_back(std::move(hook));
+    }
+  }
+
+  Verify verify(const toml::table& table) {
+    Verify verify;
+    read(table, "http", verify.http);
+    read(table, "tcp", verify.tcp);
+    read(table, "within_s", verify.within);
+    read(table, "hold_s", verify.hold);
+    if (verify.http.empty() == verify.tcp.empty()) {
+      report_.at(table, "'verify' has either 'http' or 'tcp'");
+      return verify;
+    }
+    constexpr std::string_view scheme = "http://";
+    if (!verify.http.empty() &&
+        (!verify.http.starts_with(scheme) || verify.http.size() == scheme.size() ||
+         verify.http.find_first_of(" @") != std::string::npos)) {
+      report_.at(place_of(table, "http"),
+                 "'http' has to be an http:// URL without credentials, "
+                 "like \"http://127.0.0.1/health\", not " +
+                     shown(verify.http));
+    }
+    if (!verify.tcp.empty()) {
+      const auto parts = split_host_port(verify.tcp);
+      if (!parts || parts->port == 0) {
+        report_.at(place_of(table, "tcp"), "'tcp' has to be HOST:PORT, not " + shown(verify.tcp));
+      }
+    }
+    return verify;
+  }
+
+  void group(const toml::table& table) {
+    Group group;
+    read(table, "name", group.name);
+    read(table, "services", group.services);
+    if (table["name"].is_string() && !is_name(group.name)) {
+      report_.at(place_of(table, "name"), "a group's name is 1 to 80 of A-Z a-z 0-9 . _ @ -, and " +
+                                              shown(group.name) + " is not");
+    }
+    if (std::ranges::find(settings_.policies.groups, group.name, &Group::name) !=
+        settings_.policies.groups.end()) {
+      report_.at(place_of(table, "name"), "there is already a [[group]] " + shown(group.name));
+    }
+    if (group.services.empty() && table["services"].is_array()) {
+      report_.at(place_of(table, "services"), "a group has at least one member");
+    }
+    std::set<std::string> seen;
+    for (std::size_t i = 0; i < group.services.size(); ++i) {
+      const std::string& member = group.services[i];
+      const toml::node& place = element_of(table, "services", i);
+      if (!seen.insert(member).second) {
+        report_.at(place, shown(member) + " is in this group twice");
+      } else if (settings_.scm.backend == Backend::supervisor && !tables_.contains(member)) {
+        report_.at(place, "the group's member " + shown(member) + " is no [[service]]" +
+                              hint(member, service_names()));
+      }
+    }
+    settings_.policies.groups.push_back(std::move(group));
+  }
+
+  const toml::table& root_;
+  const MachineChecks checks_;
+  Report& report_;
+  std::filesystem::path directory_;
+  Settings settings_;
+  std::map<std::string, const toml::table*> tables_;  // [[service]] by name
+};
+
+bool needs_trust(const Settings& settings) {
+  return !settings.services.empty() ||
+         std::ranges::any_of(settings.policies.services, [](const auto& entry) {
+           return !entry.second.before_stop.empty() || !entry.second.after_start.empty();
+         });
+}
+
+Mistakes whole_file(const std::string& file, std::string sentence) {
+  return {Mistake{.file = file, .sentence = std::move(sentence)}};
+}
+
+}  // namespace
+
+std::string to_string(const Mistake& mistake) {
+  std::string out = mistake.file;
+  if (mistake.line > 0) {
+    out += ":" + std::to_string(mistake.line) + ":" + std::to_string(mistake.column);
+  }
+  return out + ": " + mistake.sentence;
+}
+
+std::expected<Settings, Mistakes> parse(std::string_view text, const std::string& file,
+                                        MachineChecks checks) {
+  if (text.size() > largest_file) {
+    return std::unexpected(
+        whole_file(file, "is larger than " + std::to_string(largest_file) + " bytes"));
+  }
+  const toml::parse_result parsed = toml::parse(text, file);
+  Report report(file);
+  if (!parsed) {
+    report.at(parsed.error().source(),
+              "this is not TOML: " + clean_text(parsed.error().description(), 300));
+    return std::unexpected(report.take());
+  }
+  Shape(report).root(parsed.table());
+  Settings settings = Reader(parsed.table(), file, checks, report).run();
+  if (!report.empty()) return std::unexpected(report.take());
+  return settings;
+}
+
+std::expected<Settings, Mistakes> load(const std::string& file) {
+  const Result<FileContent> content = read_file(file, largest_file);
+  if (!content) return std::unexpected(whole_file(file, content.error().detail));
+  auto settings = parse(content->text, file);
+  if (settings && !content->distrust.empty() && needs_trust(*settings)) {
+    return std::unexpected(
+        whole_file(file,
+                   "says which programs are run, so only root and the agent's user may be "
+                   "able to write it: " +
+                       content->distrust));
+  }
+  return settings;
+}
+
+}  // namespace noforce::config

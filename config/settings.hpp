@@ -1,0 +1,80 @@
+// The settings as the program uses them. Every default stands here, in config/schema.cpp (which
+// says what each key means) and in the sample config/noforce.toml; tests/config holds the three
+// together.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/policy.hpp"
+#include "core/principal.hpp"
+#include "core/scm/supervisor/spec.hpp"
+
+namespace noforce::config {
+
+struct ServerSettings {
+  std::string host = "127.0.0.1";  // numeric address, or "localhost"
+  std::uint16_t port = 8443;       // 0: a free one
+  std::string state_dir = "/var/lib/noforce";
+  std::vector<std::string> names;  // accepted in `Host` besides the certificate's own
+
+  bool operator==(const ServerSettings&) const = default;
+};
+
+// Paths are absolute here; the file may give them relative to itself. Empty: what `init` made.
+struct TlsSettings {
+  std::string certificate;
+  std::string key;
+  std::string client_ca;  // empty: no client certificates are asked for
+
+  bool operator==(const TlsSettings&) const = default;
+};
+
+// A client certificate that is somebody.
+struct ClientSettings {
+  std::string san;  // "dns:ci.example.org", "uri:...", "email:...", "ip:..."
+  Role role = Role::viewer;
+  std::vector<std::string> services;  // globs; empty: all
+  std::vector<std::string> actions;   // empty: all that the role allows
+
+  bool operator==(const ClientSettings&) const = default;
+};
+
+enum class Backend : std::uint8_t { supervisor, systemd, windows };
+enum class ServiceManager : std::uint8_t { system, user };  // systemd only
+
+struct ScmSettings {
+  Backend backend = Backend::supervisor;
+  ServiceManager manager = ServiceManager::system;
+
+  bool operator==(const ScmSettings&) const = default;
+};
+
+// What becomes of the supervised services when the agent is told to end.
+enum class OnExit : std::uint8_t { leave, stop };
+
+enum class LogLevel : std::uint8_t { debug, info, warn, error };
+
+struct LogSettings {
+  LogLevel level = LogLevel::info;
+  std::string file;  // absolute; empty: standard error
+
+  bool operator==(const LogSettings&) const = default;
+};
+
+struct Settings {
+  std::string file;  // where they come from; empty: the defaults
+  ServerSettings server;
+  TlsSettings tls;
+  std::vector<ClientSettings> clients;
+  ScmSettings scm;
+  OnExit on_exit = OnExit::leave;
+  LogSettings log;
+  std::vector<supervisor::ServiceSpec> services;  // in the file's order
+  Policies policies;                              // [policy], [[group]] and [jobs]
+
+  bool operator==(const Settings&) const = default;
+};
+
+}  // namespace noforce::config
