@@ -1,0 +1,285 @@
+// A real agent in a folder of its own, with real services, and what a test needs to talk to it.
+import { spawn, execFile } from 'node:child_process';
+import { createConnection } from 'node:net';
+import { existsSync, mkdtempSync, openSync, closeSync, readFileSync, realpathSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Client } from './client.mjs';
+import { Contract } from './contract.mjs';
+import { EventStream } from './event_stream.mjs';
+import { Life } from './life.mjs';
+import { isAlive, processesOf } from './processes.mjs';
+import { fillIn } from './settings.mjs';
+import { seconds, within } from './time.mjs';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const firstThere = (...files) => files.find((file) => file && existsSync(file)) ?? files.at(-1);
+export const program = process.env.NOFORCE_BIN ?? firstThere(`${root}build/dev/noforce`, `${root}build/release/noforce`);
+export const services = process.env.NOFORCE_SERVICES_DIR ?? `${path.dirname(program)}/tests/services`;
+
+let contract; // read once a process
+
+export class Agent {
+  // The agent, started and ready. `settings` is a case's template, as text.
+  static async start(settings) {
+    const agent = new Agent();
+    try {
+      const { text, ports } = await fillIn(settings, { dir: agent.dir, state: agent.state, services });
+      agent.ports = ports;
+      writeFileSync(agent.settings, text, { mode: 0o600 });
+      await agent.run('init', '--state-dir', agent.state, '--host', 'localhost', '--host', '127.0.0.1');
+      await agent.serve();
+      return agent;
+    } catch (error) {
+      await agent.tearDown().catch(() => {});
+      throw error;
+    }
+  }
+
+  constructor() {
+    this.dir = mkdtempSync(path.join(realpathSync(tmpdir()), 'noforce-e2e-'));
+    this.state = `${this.dir}/state`;
+    this.settings = `${this.dir}/settings.toml`;
+    this.log = `${this.dir}/agent.log`;
+    this.life = new Life(`${this.dir}/life`);
+    this.child = null;
+    this.controls = {};
+    this.streams = [];
+    this.clients = [];
+  }
+
+  // Runs a subcommand to its end: { stdout, stderr }; rejects with `code` for another exit than 0.
+  run(...words) {
+    return promisify(execFile)(program, words, { timeout: seconds(30), encoding: 'utf8' });
+  }
+
+  // A token as `noforce token create` prints it.
+  async token(...words) {
+    const { stdout } = await this.run('token', 'create', ...words, '--config', this.settings);
+    const found = /\bnft_\S+|\b[A-Za-z0-9_-]{40,}\b/.exec(stdout);
+    if (!found) throw new Error(`noforce token create printed no token:\n${stdout}`);
+    return found[0];
+  }
+
+  // Runs `noforce serve` in the folder; returns once it is ready.
+  async serve() {
+    rmSync(`${this.state}/agent.address`, { force: true });
+    const log = openSync(this.log, 'a');
+    const child = spawn(program, ['serve', '--config', this.settings], { cwd: '/', stdio: ['ignore', log, log] });
+    closeSync(log);
+    this.child = child;
+    this.exit = new Promise((resolve) => {
+      child.once('error', (error) => resolve({ error }));
+      child.once('exit', (code, signal) => resolve({ code, signal }));
+    });
+    const ended = this.exit.then(({ code, signal, error }) => {
+      throw new Error(`noforce serve ended at once (${error ?? signal ?? code}):\n${this.lastLog()}`);
+    });
+    ended.catch(() => {});
+    this.address = await within(30, `noforce serve writes agent.address; its log:\n${this.lastLog()}`, Promise.race([this.addressFile(), ended]));
+    this.ca = readFileSync(`${this.state}/tls/ca.pem`, 'utf8');
+    const token = readFileSync(`${this.state}/admin.token`, 'utf8').split('\n').find((line) => line && !line.startsWith('#')).split(/\s/)[0];
+    contract ??= new Contract();
+    for (const client of this.clients) client.close();
+    this.api = new Client({ address: this.address, ca: this.ca, token, contract });
+    this.clients = [this.api];
+    await within(30, 'the agent is ready (/readyz)', Promise.race([this.readiness(), ended]));
+    this.wasReady = true;
+  }
+
+  async addressFile() {
+    const file = `${this.state}/agent.address`;
+    let watcher;
+    try {
+      return await new Promise((resolve) => {
+        const look = () => {
+          const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+          if (text.endsWith('\n')) resolve(text.trim());
+        };
+        watcher = watch(this.state, look);
+        look();
+      });
+    } finally {
+      watcher.close();
+    }
+  }
+
+  async readiness() {
+    for (;;) {
+      const answer = await this.api.get('/readyz').catch((error) => ({ status: 0, error }));
+      if (answer.status === 200) return;
+      if (answer.error && answer.error.code !== 'ECONNREFUSED') throw answer.error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  lastLog(lines = 60) {
+    return existsSync(this.log) ? readFileSync(this.log, 'utf8').split('\n').slice(-lines).join('\n') : '';
+  }
+
+  get isRunning() {
+    return this.child !== null && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  // -- talking to it ------------------------------------------------------------------------
+
+  as(token) {
+    const client = this.api.as(token);
+    this.clients.push(client);
+    return client;
+  }
+
+  // The resource; throws when there is none.
+  async service(name) {
+    const answer = await this.api.get(`/v1/services/${name}`);
+    if (answer.status !== 200) throw new Error(`GET service ${name} -> ${answer.status} ${answer.text}`);
+    return answer.body;
+  }
+
+  // { iisadmin: 'running', ... }
+  async states() {
+    const answer = await this.api.get('/v1/services?limit=1000');
+    return Object.fromEntries(answer.body.items.map((s) => [s.name, s.state]));
+  }
+
+  // POST /v1/services/NAME/ACTION?OPTIONS; the whole answer.
+  act(action, name, options = {}) {
+    const query = new URLSearchParams(options).toString();
+    return this.api.post(`/v1/services/${name}/${action}${query ? `?${query}` : ''}`);
+  }
+
+  // The accepted job; throws when it was refused.
+  async accepted(action, name, options = {}) {
+    const answer = await this.act(action, name, options);
+    if (answer.status !== 202 && answer.status !== 200) throw new Error(`${action} ${name} -> ${answer.status} ${answer.text}`);
+    return answer.body;
+  }
+
+  // The job once it is done.
+  async done(action, name, options = {}) {
+    return this.waitJob((await this.accepted(action, name, options)).id);
+  }
+
+  async job(id) {
+    const answer = await this.api.get(`/v1/jobs/${id}`);
+    if (answer.status !== 200) throw new Error(`GET job ${id} -> ${answer.status} ${answer.text}`);
+    return answer.body;
+  }
+
+  waitJob(id, limit = 60) {
+    return within(limit, `job ${id} is done`, (async () => {
+      for (;;) {
+        const { status, text, body } = await this.api.get(`/v1/jobs/${id}?wait=${Math.min(limit, 60)}`);
+        if (status !== 200) throw new Error(`GET job ${id} -> ${status} ${text}`);
+        if (body.state === 'done') return body;
+      }
+    })());
+  }
+
+  async stream(options) {
+    const stream = await EventStream.open(this.api, options);
+    this.streams.push(stream);
+    return stream;
+  }
+
+  // The service once it is as wanted: subscribed first, then looked at, so that nothing is missed.
+  async untilService(name, fits, what, limit = 30) {
+    const stream = await this.stream({ query: `service=${name}` });
+    try {
+      const now = await this.service(name);
+      if (fits(now)) return now;
+      return (await stream.until((e) => e.event === 'service' && fits(e.data), what ?? `${name} is as wanted`, limit)).data;
+    } finally {
+      stream.close();
+    }
+  }
+
+  untilState(name, state, limit) {
+    return this.untilService(name, (s) => s.state === state, `${name} is ${state}`, limit);
+  }
+
+  async untilRunning(...names) {
+    for (const name of names) await this.untilState(name, 'running');
+  }
+
+  // The job once it is as wanted, done or not.
+  async untilJob(id, fits, what, limit = 30) {
+    const stream = await this.stream({ query: `job=${id}` });
+    try {
+      const now = await this.job(id);
+      if (fits(now)) return now;
+      return (await stream.until((e) => e.event === 'job' && fits(e.data), what ?? `job ${id} is as wanted`, limit)).data;
+    } finally {
+      stream.close();
+    }
+  }
+
+  // -- telling the services what to do ------------------------------------------------------
+
+  // control('w3svc', { stop: 'hang' }): from now on; see tests/services/worker.cpp.
+  control(name, behaviours) {
+    const all = (this.controls[name] = { ...this.controls[name], ...behaviours });
+    const file = `${this.dir}/${name}.control`;
+    writeFileSync(`${file}.new`, Object.entries(all).map(([key, value]) => `${key} = ${value}\n`).join(''));
+    renameSync(`${file}.new`, file);
+  }
+
+  // -- its end ------------------------------------------------------------------------------
+
+  // Ends the agent by force, as a test of the agent: its services and its keeper live on.
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.exit;
+  }
+
+  // As `systemctl stop` would. { code, signal }
+  async end(limit = 30) {
+    this.child.kill('SIGTERM');
+    return within(limit, `noforce serve ends after SIGTERM; its log:\n${this.lastLog()}`, this.exit);
+  }
+
+  // Ends everything and makes sure of it. Throws when something was left, after removing it.
+  async tearDown() {
+    const wrong = [];
+    for (const stream of this.streams) {
+      stream.close();
+      if (stream.error) wrong.push(stream.error.message);
+    }
+    // What hangs on purpose is let go, so that all can end gracefully.
+    for (const name of Object.keys(this.controls)) this.control(name, { start: 'now', stop: 'now', run: 'ok' });
+    if (this.child) {
+      try {
+        if (!this.isRunning && this.wasReady) await this.serve(); // only an agent can end the services
+        const { code, signal } = this.isRunning ? await this.end() : await this.exit;
+        if (code !== 0) wrong.push(`noforce serve ended with ${signal ?? `status ${code}`}`);
+      } catch (error) {
+        wrong.push(error.message);
+      }
+    }
+    for (const client of this.clients) client.close();
+    for (const { pid, command } of processesOf(this.dir)) {
+      wrong.push(`left behind: ${pid} ${command}`);
+      process.kill(pid, 'SIGKILL');
+    }
+    if (this.address && (await isOpen(this.address))) wrong.push(`somebody still listens on ${this.address}`);
+    if (this.life.all().some((e) => e.event === 'doubled')) wrong.push(`a service ran twice:\n${this.life.sentences().join('\n')}`);
+    if (!process.env.NOFORCE_E2E_KEEP) rmSync(this.dir, { recursive: true, force: true });
+    if (wrong.length > 0) throw new Error(`left after the test:\n  ${wrong.join('\n  ')}`);
+  }
+}
+
+function isOpen(address) {
+  const [host, port] = address.split(':');
+  return new Promise((resolve) => {
+    const socket = createConnection({ host, port: Number(port) });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+export { isAlive };

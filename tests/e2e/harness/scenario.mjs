@@ -1,0 +1,35 @@
+// How a case is written:
+//
+//   const scenario = scenarios(import.meta.url);   // settings.toml lies beside the case
+//   scenario('A restart of iisadmin asks for consent', async (agent) => { ... });
+//
+// Each scenario has an agent and services of its own; all is ended and removed after it. With
+// NOFORCE_E2E_KEEP=1 the folder stays and its place is printed.
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { Agent } from './agent.mjs';
+import { seconds, within } from './time.mjs';
+
+// adapt: changes the settings' text before they are used.
+export function scenarios(url, { settings = 'settings.toml' } = {}) {
+  const template = readFileSync(new URL(settings, url), 'utf8');
+  return function scenario(sentence, body, { limit = 120, adapt = (text) => text } = {}) {
+    test(sentence, { timeout: seconds(limit + 90) }, async () => {
+      const agent = await Agent.start(adapt(template));
+      let failure;
+      try {
+        await within(limit, sentence, body(agent));
+      } catch (error) {
+        failure = error;
+        console.error(`--- the end of the agent's log (${agent.dir}):\n${agent.lastLog()}\n--- what the services did:\n${agent.life.sentences().slice(-60).join('\n')}`);
+      }
+      try {
+        await agent.tearDown();
+      } catch (error) {
+        // The first failure says more than what it left behind.
+        failure ??= error;
+      }
+      if (failure) throw failure;
+    });
+  };
+}
