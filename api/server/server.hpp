@@ -1,0 +1,60 @@
+// The seam between the face and whatever carries HTTP. Everything about connections, TLS and the
+// library below is behind it.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "api/server/message.hpp"
+#include "core/clock.hpp"
+#include "core/error.hpp"
+
+namespace noforce::api {
+
+struct TlsFiles {
+  std::string certificate;  // PEM, the chain: the server's own certificate first
+  std::string key;          // PEM
+
+  bool operator==(const TlsFiles&) const = default;
+};
+
+struct ServerLimits {
+  std::size_t workers = 256;            // connections served at the same time, idle ones included
+  std::size_t shedders = 4;             // threads that answer 503 beyond that
+  std::size_t waiting_to_be_shed = 64;  // beyond that a new connection is closed at once
+  std::size_t head_bytes = 16 * 1024;   // request line and all header fields
+  std::size_t header_fields = 64;
+  std::size_t target_bytes = 4 * 1024;
+  std::size_t body_bytes = 64 * 1024;
+  Milliseconds handshake{10'000};
+  Milliseconds head{10'000};  // from its first byte to its last
+  Milliseconds body{30'000};
+  Milliseconds write{30'000};  // for one answer, or one piece of a stream
+  Milliseconds idle{60'000};   // between two requests
+};
+
+// Answers one request; any thread, many at once. Must not throw.
+using RequestHandler = std::function<Response(const Request&)>;
+
+// start, then any number of reload_certificates, then stop; those three from one thread at a time.
+class Server {
+ public:
+  virtual ~Server() = default;
+  // Listens on "host:port" ("[::1]:8443"; port 0 takes a free one) and returns the address that
+  // was bound, "127.0.0.1:40001". malformed: an address or PEM file that cannot be used; internal
+  // with errno's number and name: the system refuses the address.
+  [[nodiscard]] virtual Result<std::string> start(const std::string& listen,
+                                                  const TlsFiles& files) = 0;
+  // Connections that come from now on see the new certificate; on an error nothing has changed.
+  [[nodiscard]] virtual Result<void> reload_certificates(const TlsFiles& files) = 0;
+  // Takes no new connection, lets idle ones go, lets requests end; cuts off what is still there
+  // after `deadline`. Idempotent.
+  virtual void stop(Milliseconds deadline) = 0;
+};
+
+// On cpp-httplib (httplib_server.cpp).
+[[nodiscard]] std::unique_ptr<Server> make_server(RequestHandler handler, ServerLimits limits = {});
+
+}  // namespace noforce::api

@@ -1,0 +1,84 @@
+#include "api/server/tls_context.hpp"
+
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+namespace noforce::api {
+namespace {
+
+// What OpenSSL says was wrong, without its numbers; empties its queue.
+std::string openssl_reason() {
+  std::string reason = "unknown reason";
+  while (const unsigned long code = ERR_get_error()) {
+    if (const char* text = ERR_reason_error_string(code); text != nullptr) reason = text;
+  }
+  return reason;
+}
+
+// The only protocol that is spoken here; a client that does not offer it is answered without ALPN.
+int choose_http11(SSL*, const unsigned char** out, unsigned char* out_length,
+                  const unsigned char* in, unsigned int in_length, void*) {
+  static constexpr std::string_view kHttp11 = "http/1.1";
+  for (unsigned int at = 0; at < in_length;) {
+    const unsigned int length = in[at++];
+    if (length > in_length - at) break;
+    if (length == kHttp11.size() && std::memcmp(in + at, kHttp11.data(), length) == 0) {
+      *out = in + at;
+      *out_length = static_cast<unsigned char>(length);
+      return SSL_TLSEXT_ERR_OK;
+    }
+    at += length;
+  }
+  return SSL_TLSEXT_ERR_NOACK;
+}
+
+}  // namespace
+
+void FreeSslContext::operator()(SSL_CTX* context) const {
+  SSL_CTX_free(context);
+}
+
+Result<std::shared_ptr<SSL_CTX>> make_tls_context(const TlsFiles& files) {
+  ERR_clear_error();
+  SslContext context(SSL_CTX_new(TLS_server_method()));
+  if (!context) return fail(ErrorKind::internal, "No TLS context: " + openssl_reason() + ".");
+  SSL_CTX* const raw = context.get();
+
+  static constexpr unsigned char kSessionScope[] = "noforce";
+  SSL_CTX_set_session_id_context(raw, kSessionScope, sizeof kSessionScope - 1);
+  SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+                               SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+                               SSL_OP_IGNORE_UNEXPECTED_EOF);
+  // Idle connections give their record buffers back: 1 000 of them are to cost little.
+  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                            SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);  // tickets resume, without our memory
+  SSL_CTX_set_num_tickets(raw, 1);
+  // One read a record instead of two: its header comes with it.
+  SSL_CTX_set_read_ahead(raw, 1);
+  SSL_CTX_set_default_read_buffer_len(raw, 4096);
+  SSL_CTX_set_alpn_select_cb(raw, choose_http11, nullptr);
+  if (SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) != 1 ||
+      SSL_CTX_set_cipher_list(raw, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
+      SSL_CTX_set1_groups_list(raw, "X25519:P-256:P-384") != 1)
+    return fail(ErrorKind::internal, "TLS cannot be set up: " + openssl_reason() + ".");
+
+  if (SSL_CTX_use_certificate_chain_file(raw, files.certificate.c_str()) != 1)
+    return fail(ErrorKind::malformed, "The certificate " + files.certificate +
+                                          " cannot be used: " + openssl_reason() + ".");
+  if (SSL_CTX_use_PrivateKey_file(raw, files.key.c_str(), SSL_FILETYPE_PEM) != 1)
+    return fail(ErrorKind::malformed,
+                "The key " + files.key + " cannot be used: " + openssl_reason() + ".");
+  if (SSL_CTX_check_private_key(raw) != 1) {
+    ERR_clear_error();
+    return fail(ErrorKind::malformed, "The key " + files.key + " is not that of the certificate " +
+                                          files.certificate + ".");
+  }
+  return std::shared_ptr<SSL_CTX>(std::move(context));
+}
+
+}  // namespace noforce::api
