@@ -1,0 +1,159 @@
+// What the agent and its keeper say to each other, over the AF_UNIX SOCK_SEQPACKET socket
+// `keeper.sock`: one message a packet, at most kMaxMessage bytes.
+//
+//   agent -> keeper                          keeper -> agent
+//   Hello                                    Hello, or Refused and the end
+//   Define for each service, DefinedAll      Status for each service, StatusAll
+//   Command                                  Answer, once; Status whenever something changed
+//   TcpReady                                 -
+//   Query                                    Status of one or of all (then StatusAll)
+//   End                                      EndAnswer, and the keeper's end when it says so
+//
+// The first byte says which message it is, tagged fields follow (fields.hpp). A message or a field
+// that a side does not know is skipped. kProtocolVersion grows when that would not do: each side
+// says the newest and the oldest that it speaks, and they talk when the ranges overlap, so that an
+// agent can be upgraded above a keeper that goes on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/scm/port.hpp"
+#include "core/scm/supervisor/spec.hpp"
+#include "core/service.hpp"
+
+namespace noforce::supervisor {
+
+inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kOldestProtocol = 1;
+inline constexpr std::size_t kMaxMessage = 64 * 1024;
+inline constexpr std::size_t kMaxName = 80;
+
+struct Hello {
+  std::uint32_t version = kProtocolVersion;
+  std::uint32_t oldest = kOldestProtocol;
+  std::int64_t pid = 0;
+
+  bool operator==(const Hello&) const = default;
+};
+
+struct Refused {
+  std::string why;  // a sentence
+
+  bool operator==(const Refused&) const = default;
+};
+
+struct Define {
+  ServiceSpec spec;
+
+  bool operator==(const Define&) const = default;
+};
+
+// Those defined on this connection since the last DefinedAll are all there are: others are taken
+// out as soon as they are stopped.
+struct DefinedAll {
+  bool operator==(const DefinedAll&) const = default;
+};
+
+struct Command {
+  ControlOp op = ControlOp::stop;
+  std::string service;
+  std::string key;  // Instance::key; empty: none given
+  ControlToken token;
+  std::string comment;
+
+  bool operator==(const Command&) const = default;
+};
+
+// The agent, which has a network, saw `ready_tcp` of this instance accept a connection.
+struct TcpReady {
+  std::string service;
+  std::string key;
+
+  bool operator==(const TcpReady&) const = default;
+};
+
+struct Query {
+  std::string service;  // empty: all
+
+  bool operator==(const Query&) const = default;
+};
+
+struct End {
+  bool operator==(const End&) const = default;
+};
+
+// All that changes of one service.
+struct Status {
+  std::string name;
+  std::string display_name;
+  ServiceState state = ServiceState::stopped;
+  std::optional<Instance> instance;
+  Accepts accepts;
+  std::uint64_t checkpoint = 0;
+  std::int64_t wait_hint_ms = 0;
+  std::int64_t last_progress_ns = 0;  // CLOCK_MONOTONIC
+  std::string status_text;
+  std::optional<Exit> exit;
+  std::int64_t since_ms = 0;  // wall clock, since 1970
+  std::vector<std::string> warnings;
+  bool defined = true;     // false: taken out of the settings, listed until it stops
+  bool wants_tcp = false;  // all but `ready_tcp` is fulfilled: the agent is to probe
+
+  bool operator==(const Status&) const = default;
+};
+
+struct StatusAll {
+  bool operator==(const StatusAll&) const = default;
+};
+
+struct Answer {
+  ControlToken token;
+  std::string service;
+  Result<void> result;
+
+  bool operator==(const Answer&) const = default;
+};
+
+struct EndAnswer {
+  std::string refused;  // why it stays; empty: it ends
+
+  bool operator==(const EndAnswer&) const = default;
+};
+
+// A message of a newer program; skipped.
+struct UnknownMessage {
+  bool operator==(const UnknownMessage&) const = default;
+};
+
+using Message = std::variant<UnknownMessage, Hello, Refused, Define, DefinedAll, Command, TcpReady,
+                             Query, End, Status, StatusAll, Answer, EndAnswer>;
+
+[[nodiscard]] std::string encode(const Message& message);
+// A sentence when the bytes are no message. Any input is safe.
+[[nodiscard]] std::expected<Message, std::string> decode(std::string_view bytes);
+
+// A definition's fields, as they stand in Define and in the keeper's own file.
+[[nodiscard]] std::string encode_spec(const ServiceSpec& spec);
+[[nodiscard]] std::expected<ServiceSpec, std::string> decode_spec(std::string_view bytes);
+
+// `[A-Za-z0-9._@-]{1,80}`: names of supervised services, which become file names.
+[[nodiscard]] bool valid_name(std::string_view name);
+
+// Whether a program that speaks this and the other can talk; else the sentence that refuses.
+[[nodiscard]] std::optional<std::string> incompatible(const Hello& other);
+
+// A token's and an answer's fields, shared with the records on disk.
+[[nodiscard]] std::string encode_token(const ControlToken& token);
+[[nodiscard]] ControlToken decode_token(std::string_view bytes);
+[[nodiscard]] std::string encode_result(const Result<void>& result);
+[[nodiscard]] Result<void> decode_result(std::string_view bytes);
+
+}  // namespace noforce::supervisor
