@@ -1,0 +1,148 @@
+// KeptService: the service's process tree - who belongs to it, signals to it, messages from it.
+#include <signal.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <set>
+
+#include "core/scm/supervisor/kept_service.hpp"
+
+namespace noforce::supervisor {
+namespace {
+
+constexpr int kMessagesPerTurn = 16;
+// While the tree is being halted it may still grow; it is walked again until it does not.
+constexpr int kHaltRounds = 5;
+
+}  // namespace
+
+// The session that the first process of this run made: its pid, which the key begins with.
+std::int64_t KeptService::session() const {
+  const std::string& key = machine_.record().key;
+  std::int64_t pid = 0;
+  (void)std::from_chars(key.data(), key.data() + key.size(), pid);
+  return pid;
+}
+
+bool KeptService::is_ours(std::int64_t pid) const {
+  if (main_ == 0 || pid <= 1) return false;
+  if (pid == main_) return true;
+  // The session's number is the service's own only while the main process stands in it.
+  const auto main = read_stat(main_);
+  if (!main) return false;
+  return belongs_to(pid, main_, main->session == session() ? main->session : 0,
+                    [](std::int64_t p) { return read_stat(p); });
+}
+
+std::vector<ProcessStat> KeptService::tree() const {
+  const std::vector<ProcessStat> all = all_processes();
+  std::vector<ProcessStat> found;
+  std::set<std::int64_t> members{main_};
+  const auto main =
+      std::find_if(all.begin(), all.end(), [this](const ProcessStat& p) { return p.pid == main_; });
+  if (main == all.end()) return found;
+  found.push_back(*main);
+  const std::int64_t own_session = main->session == session() ? main->session : 0;
+  // Parents may have higher pids than their children: again until nothing is added.
+  for (std::size_t before = 0; before != found.size();) {
+    before = found.size();
+    for (const auto& p : all) {
+      const bool belongs =
+          members.contains(p.parent) || (own_session > 1 && p.session == own_session);
+      if (p.pid <= 1 || !belongs || !members.insert(p.pid).second) continue;
+      found.push_back(p);
+    }
+  }
+  return found;
+}
+
+int KeptService::signal_main(int signal) {
+  return send_signal(pidfd_, signal);
+}
+
+int KeptService::halt_tree() {
+  // The main process first: it makes the others, and would see them halt.
+  if (const int failed = send_signal(pidfd_, SIGSTOP); failed != 0) return failed;
+  std::set<std::int64_t> halted{main_};
+  for (int round = 0; round < kHaltRounds; ++round) {
+    bool grew = false;
+    for (const auto& p : tree()) {
+      if (!halted.insert(p.pid).second) continue;
+      grew = true;
+      (void)send_signal(open_pidfd(p.id()), SIGSTOP);
+    }
+    if (!grew) break;
+  }
+  return 0;
+}
+
+int KeptService::resume_tree() {
+  std::vector<ProcessStat> processes = tree();
+  std::reverse(processes.begin(), processes.end());
+  for (const auto& p : processes) {
+    if (p.pid != main_) (void)send_signal(open_pidfd(p.id()), SIGCONT);
+  }
+  return send_signal(pidfd_, SIGCONT);
+}
+
+bool KeptService::main_halted() const {
+  const auto stat = main_ == 0 ? std::nullopt : read_stat(main_);
+  return stat && stat->halted();
+}
+
+bool KeptService::main_forked_only() const {
+  const auto stat = main_ == 0 ? std::nullopt : read_stat(main_);
+  return stat && stat->forked_only;
+}
+
+std::optional<SignalFate> KeptService::main_signal_fate(int signal) const {
+  return main_ == 0 ? std::nullopt : signal_fate(main_, signal);
+}
+
+// ---- what it says of itself
+
+void KeptService::open_notify(const std::string& address, bool only_that) {
+  notify_address_ = address.empty() ? NotifySocket::new_address() : address;
+  auto bound = NotifySocket::bind(notify_address_);
+  if (!bound && !only_that) {
+    notify_address_ = NotifySocket::new_address();
+    bound = NotifySocket::bind(notify_address_);
+  }
+  machine_.note("notify",
+                bound ? std::string()
+                      : "its sd_notify messages cannot be heard: " + errno_sentence(bound.error()));
+  if (!bound) return;
+  notify_ = std::move(*bound);
+  notify_watch_ = premises_.loop->watch(notify_->fd(), EPOLLIN,
+                                        [this](std::uint32_t) { hear(kMessagesPerTurn); });
+}
+
+void KeptService::hear(int most) {
+  for (int i = 0; i < most && notify_; ++i) {
+    const auto received = notify_->receive();
+    if (!received) return;
+    heard(*received);
+  }
+}
+
+void KeptService::heard(const NotifySocket::Received& received) {
+  const auto notification = parse_notification(received.text);
+  if (!notification || !is_ours(received.sender)) return;
+  if (notification->main_pid && *notification->main_pid != main_ &&
+      is_ours(*notification->main_pid)) {
+    const auto stat = read_stat(*notification->main_pid);
+    Fd pidfd = stat ? open_pidfd(stat->id()) : Fd();
+    if (pidfd) {
+      premises_.log(name_ + ": pid " + std::to_string(stat->pid) + " is its main process now");
+      premises_.children.erase(main_);
+      pidfd_ = std::move(pidfd);
+      own_main(stat->pid);
+      watch_pidfd();
+      machine_.main_moved(stat->id());
+    }
+  }
+  machine_.notified(*notification);
+}
+
+}  // namespace noforce::supervisor
