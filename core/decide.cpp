@@ -74,13 +74,16 @@ StepEnd end_good(const Step& step, const StepDrive& drive) {
 // What an answer that is not "taken" means: nullopt to go on looking, or the move to make.
 // `idle` are the kinds that say "it is already where you want it": look again.
 std::optional<Move> judge_refusal(const Step& step, StepDrive& drive, ErrorKind idle,
-                                  const StepRules& rules, MonoTime now) {
+                                  MonoTime now) {
   if (!drive.answer || drive.answer->has_value()) return std::nullopt;
   const Error& error = drive.answer->error();
   if (error.effect == Effect::unknown || error.kind == idle) return std::nullopt;
-  if (error.kind == ErrorKind::busy && drive.busy < kMostBusyAnswers) {
+  // 1051: a dependent came up; the executor looks again before it sends the stop once more.
+  const bool again_later =
+      error.kind == ErrorKind::busy || error.kind == ErrorKind::dependents_running;
+  if (again_later && drive.busy < kMostBusyAnswers) {
     const MonoTime again = drive.sent_at + kBusyPause * (drive.busy + 1);
-    if (now < again) return WaitFor{std::min(again, rules.deadline)};
+    if (now < again) return WaitFor{again};
     ++drive.busy;
     drive.sent = false;
     drive.answer.reset();
@@ -152,7 +155,7 @@ Move decide_stop(const Step& step, StepDrive& drive, const Service* service,
     case ServiceState::paused:
       if (drive.sent) {
         if (drive.outstanding) return wait_for_progress(step, drive, *service, rules, now);
-        if (auto move = judge_refusal(step, drive, ErrorKind::not_active, rules, now)) return *move;
+        if (auto move = judge_refusal(step, drive, ErrorKind::not_active, now)) return *move;
         if (drive.sent) return wait_for_progress(step, drive, *service, rules, now);
       }
       return send_stop(step, drive, *service, rules, now);
@@ -177,7 +180,7 @@ Move decide_stopped_start(const Step& step, StepDrive& drive, const Service& ser
   if (service.instance) return wait_for_progress(step, drive, service, rules, now);
   if (drive.sent) {
     if (drive.outstanding) return wait_for_progress(step, drive, service, rules, now);
-    if (auto move = judge_refusal(step, drive, ErrorKind::already_running, rules, now)) {
+    if (auto move = judge_refusal(step, drive, ErrorKind::already_running, now)) {
       return *move;
     }
     if (drive.sent && drive.answer && drive.answer->has_value()) {
@@ -245,7 +248,7 @@ Move decide_pause_or_resume(const Step& step, StepDrive& drive, const Service* s
   }
   if (drive.sent) {
     if (drive.outstanding) return wait_for_progress(step, drive, *service, rules, now);
-    if (auto move = judge_refusal(step, drive, ErrorKind::internal, rules, now)) return *move;
+    if (auto move = judge_refusal(step, drive, ErrorKind::internal, now)) return *move;
     if (drive.sent) return wait_for_progress(step, drive, *service, rules, now);
   }
   if (!service->accepts.pause_continue) {
@@ -264,7 +267,7 @@ Move decide_reload(const Step& step, StepDrive& drive, const Service* service,
   }
   if (drive.sent) {
     if (drive.outstanding) return wait_for_progress(step, drive, *service, rules, now);
-    if (auto move = judge_refusal(step, drive, ErrorKind::internal, rules, now)) return *move;
+    if (auto move = judge_refusal(step, drive, ErrorKind::internal, now)) return *move;
     if (drive.answer && drive.answer->has_value()) {
       if (is_pending(service->state)) return wait_for_progress(step, drive, *service, rules, now);
       return StepEnd{StepResult::succeeded, std::nullopt};
@@ -286,7 +289,13 @@ Move decide_hook(const Step& step, const StepDrive& drive, const StepRules& rule
     }
     return RunHook{};
   }
-  if (!drive.answer) return WaitFor{rules.deadline + std::chrono::hours(1)};  // it has its own limit
+  if (!drive.answer) {  // the attendant answers within the hook's own limit
+    const MonoTime limit = drive.sent_at + rules.policy->hook_timeout + kAnswerGrace;
+    if (now < limit) return WaitFor{limit};
+    return end_failed(ErrorKind::hook_failed, "Nothing is known of the hook of " + step.service +
+                                                  " that was begun; look at what it did.",
+                      step);
+  }
   if (drive.answer->has_value()) return StepEnd{StepResult::succeeded, std::nullopt};
   return end_failed(drive.answer->error(), step);
 }
@@ -316,7 +325,11 @@ Move decide_verify(const Step& step, StepDrive& drive, const Service* service,
   }
   if (drive.good_since) return hold_verified(step, drive, *service, rules, now);
   if (!drive.sent) return AskProbe{};
-  if (!drive.answer) return WaitFor{rules.deadline};
+  if (!drive.answer) {
+    const MonoTime limit = drive.sent_at + kProbeTimeout + kAnswerGrace;
+    if (now < limit) return WaitFor{limit};
+    return AskProbe{};
+  }
   if (drive.answer->has_value()) {
     drive.good_since = now;
     drive.verified = service->instance;

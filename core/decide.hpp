@@ -78,6 +78,7 @@ inline constexpr int kMostBusyAnswers = 10;   // 1055, 1061 before a control giv
 inline constexpr Milliseconds kBusyPause{500};
 inline constexpr Milliseconds kProbePause{200};
 inline constexpr Milliseconds kProbeTimeout{5'000};
+inline constexpr Milliseconds kAnswerGrace{5'000};  // beyond a hook's or probe's own limit
 
 // Restoring ----------------------------------------------------------------------------------
 // Which services this job found up (or, in a restart, was to bring up) and that are not up now,

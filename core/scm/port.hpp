@@ -86,10 +86,12 @@ class Scm {
   virtual void watch(const std::vector<std::string>& services) = 0;
 
   // What must be in place around a stop of these (a drop-in, a process handle), so that nothing
-  // below ends them by force. Idempotent; lives until release() or until the instances are gone,
-  // longer than the agent if need be. Executor thread; may take as long as one SCM round.
+  // below ends them by force. Idempotent; outlives the agent if need be. Executor thread; may take
+  // as long as one SCM round.
   [[nodiscard]] virtual Result<void> prepare(const std::string& job,
                                              const std::vector<std::string>& services) = 0;
+  // The job no longer needs it. What still protects an instance that is stopping stays until that
+  // one is gone. Executor thread.
   virtual void release(const std::string& job) = 0;
 
   // Sends a control; the answer comes as ScmSink::completed, also when it cannot be sent. Never

@@ -1,0 +1,416 @@
+#include "core/executor.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "core/log.hpp"
+
+namespace noforce {
+
+namespace {
+
+constexpr Milliseconds kCommitPause{1'000};
+
+// What an expired deadline or a full disk must not hold up: everything that brings a service back.
+bool brings_back(const Control& control) {
+  return control.op == ControlOp::start || control.op == ControlOp::resume;
+}
+
+}  // namespace
+
+Executor::Executor(Parts parts, FollowUp follow_up)
+    : parts_(parts), follow_up_(std::move(follow_up)) {}
+
+Executor::~Executor() { stop(); }
+
+void Executor::start(Attendant& attendant) {
+  attendant_ = &attendant;
+  thread_ = std::thread(&Executor::loop, this);
+}
+
+void Executor::stop() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    woken_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+// From any thread ---------------------------------------------------------------------------------
+
+void Executor::post(Message message) {
+  const MutexLock lock(mutex_);
+  inbox_.push_back(std::move(message));
+  woken_.notify_one();
+}
+
+void Executor::accept(JobPtr job, std::shared_ptr<const Policies> policies) {
+  post(Accepted{std::move(job), std::move(policies)});
+}
+
+void Executor::cancel(const std::string& job, const std::string& by) { post(Cancelled{job, by}); }
+
+void Executor::set_hold(bool on) { post(Held{on}); }
+
+void Executor::observed(std::string_view service) {
+  const MutexLock lock(mutex_);
+  observed_.emplace(service);
+  woken_.notify_one();
+}
+
+void Executor::completed(Completion completion) {
+  post(Answered{std::move(completion.token), std::move(completion.result)});
+}
+
+void Executor::inventory_changed() {
+  const MutexLock lock(mutex_);
+  woken_.notify_one();
+}
+
+void Executor::connection_changed(bool lost) { post(Connection{lost}); }
+
+void Executor::attended(ControlToken token, Result<void> result) {
+  post(Answered{std::move(token), std::move(result)});
+}
+
+// The thread --------------------------------------------------------------------------------------
+
+MonoTime Executor::next_wake() const {
+  MonoTime wake = wakes_.empty() ? MonoTime::max() : wakes_.begin()->first;
+  if (retry_commit_ != MonoTime{}) wake = std::min(wake, retry_commit_);
+  if (late_again_ != MonoTime{}) wake = std::min(wake, late_again_);
+  return wake;
+}
+
+void Executor::loop() {
+  for (;;) {
+    std::vector<Message> messages;
+    std::set<std::string, std::less<>> seen;
+    {
+      const MonoTime wake = next_wake();
+      MutexLock lock(mutex_);
+      while (inbox_.empty() && observed_.empty() && !stopping_) {
+        if (wake == MonoTime::max()) {
+          woken_.wait(lock);
+        } else if (!woken_.wait_until(lock, wake)) {
+          break;
+        }
+      }
+      if (stopping_) return;
+      messages.swap(inbox_);
+      seen.swap(observed_);
+    }
+    // Nothing that one job runs into may end the agent, and with it all others.
+    try {
+      const MonoTime now = parts_.clock.mono();
+      for (auto& message : messages) {
+        std::visit([this, now](auto& one) { take(std::move(one), now); }, message);
+      }
+      for (const auto& service : seen) see(service, now);
+      wake_due(now);
+      while (!ready_.empty()) {
+        const std::string next = ready_.front();
+        ready_.erase(ready_.begin());
+        const auto run = runs_.find(next);
+        if (run != runs_.end()) try_begin(run->second, now);
+      }
+      const bool late_is_due = late_again_ != MonoTime{} && now >= late_again_;
+      if (!late_.empty() && (look_at_late_ || late_is_due || !seen.empty())) follow_up_late();
+      flush(now);
+      if (look_at_late_ && !late_.empty()) {  // this turn's ends may have made one possible
+        follow_up_late();
+        flush(now);
+      }
+      if (active_changed_) watch_active();
+    } catch (const std::exception& problem) {
+      log_error("executor", std::string("A turn failed and goes on with the next: ") +
+                                problem.what());
+    }
+  }
+}
+
+void Executor::set_wake(Run& run, MonoTime at) {
+  if (run.wake != MonoTime{}) wakes_.erase({run.wake, run.job.id});
+  run.wake = at;
+  if (at != MonoTime{} && at != MonoTime::max()) wakes_.insert({at, run.job.id});
+}
+
+void Executor::take(Accepted accepted, MonoTime now) {
+  const Job& job = *accepted.job;
+  if (job.state == JobState::done) {  // its restoring is pending
+    late_[job.id] = accepted.job;
+    look_at_late_ = true;
+    return;
+  }
+  Run& run = runs_[job.id];
+  run.job = job;
+  run.policies = std::move(accepted.policies);
+  scheduler_.add(job.id, job.touches);
+  if (job.state == JobState::queued) {
+    const auto waited = std::max(parts_.clock.wall() - job.created_at, Milliseconds{0});
+    run.queue_until = now + job.options.queue - waited;
+    set_wake(run, run.queue_until);
+    if (scheduler_.is_next(job.id)) ready_.push_back(job.id);
+    return;
+  }
+  run.to_take_up = true;
+  active_.insert(job.id);
+  active_changed_ = true;
+  step(run, now);
+}
+
+void Executor::take(Cancelled cancelled, MonoTime now) {
+  const auto at = runs_.find(cancelled.job);
+  if (at == runs_.end()) return;
+  Run& run = at->second;
+  if (run.job.state == JobState::queued) {
+    run.job.cancelled_by = cancelled.by;
+    finish(run, JobResult::cancelled, now);
+  } else if (run.job.state == JobState::running && !run.restoring) {
+    run.job.state = JobState::cancelling;
+    run.job.cancelled_by = cancelled.by;
+    changed_.insert(run.job.id);
+  }
+}
+
+void Executor::take(Answered answered, MonoTime now) {
+  const auto at = runs_.find(answered.token.job);
+  if (at == runs_.end()) return;
+  Run& run = at->second;
+  if (run.job.state == JobState::queued || run.job.state == JobState::done) return;
+  if (run.at >= run.job.steps.size() || run.at != answered.token.step) return;
+  const Step& step_in_hand = run.job.steps[run.at];
+  if (step_in_hand.state != StepState::running || step_in_hand.attempts != answered.token.attempt) {
+    return;
+  }
+  run.drive.outstanding = false;
+  if (!answered.result) parts_.scm.refresh({step_in_hand.service});
+  run.drive.answer = std::move(answered.result);
+  step(run, now);
+}
+
+void Executor::take(Held held, MonoTime) {
+  hold_ = held.on;
+  if (hold_) return;
+  for (const auto& [id, run] : runs_) {
+    if (run.job.state == JobState::queued && scheduler_.is_next(id)) ready_.push_back(id);
+  }
+}
+
+void Executor::take(Connection connection, MonoTime now) {
+  lost_ = connection.lost;
+  if (lost_) return;
+  look_at_late_ = true;
+  for (auto& [id, run] : runs_) {
+    if (run.job.state == JobState::queued) {
+      if (scheduler_.is_next(id)) ready_.push_back(id);
+    } else if (run.job.state != JobState::done) {
+      step(run, now);
+    }
+  }
+}
+
+void Executor::see(const std::string& service, MonoTime now) {
+  const PicturePtr picture = parts_.scm.snapshot();
+  const auto& all = picture->services;
+  const auto at = std::lower_bound(
+      all.begin(), all.end(), service,
+      [](const auto& one, const std::string& name) { return one->name < name; });
+  if (at != all.end() && (*at)->name == service) parts_.events.append(*at);
+  const std::vector<std::string> active(active_.begin(), active_.end());
+  for (const auto& id : active) {
+    const auto run = runs_.find(id);
+    if (run == runs_.end() || run->second.at >= run->second.job.steps.size()) continue;
+    if (run->second.job.steps[run->second.at].service == service) step(run->second, now);
+  }
+}
+
+void Executor::wake_due(MonoTime now) {
+  std::vector<std::string> due;
+  for (const auto& [at, id] : wakes_) {
+    if (at > now) break;
+    due.push_back(id);
+  }
+  for (const auto& id : due) {
+    const auto run = runs_.find(id);
+    if (run == runs_.end()) continue;
+    set_wake(run->second, MonoTime{});
+    if (run->second.job.state == JobState::queued) {
+      try_begin(run->second, now);
+    } else {
+      step(run->second, now);
+    }
+  }
+}
+
+// The commit --------------------------------------------------------------------------------------
+
+JobPtr Executor::snapshot_of(Run& run) {
+  ++run.job.revision;
+  return std::make_shared<const Job>(run.job);
+}
+
+void Executor::show(const JobPtr& job) {
+  parts_.board.put(job);
+  parts_.events.append(job);
+}
+
+bool Executor::still_wanted(const PendingEffect& effect) const {
+  const auto at = runs_.find(effect.control.token.job);
+  if (at == runs_.end()) return false;
+  const Run& run = at->second;
+  return run.at == effect.control.token.step && run.at < run.job.steps.size() &&
+         run.job.steps[run.at].state == StepState::running &&
+         run.job.steps[run.at].attempts == effect.control.token.attempt;
+}
+
+void Executor::perform(const PendingEffect& effect) {
+  if (!still_wanted(effect)) return;
+  const Run& run = runs_.find(effect.control.token.job)->second;
+  const Policy& policy = run.policies->of(effect.control.service);
+  switch (effect.kind) {
+    case EffectKind::control: parts_.scm.submit(effect.control); return;
+    case EffectKind::probe:
+      attendant_->probe(effect.control.token, effect.control.service, *policy.verify,
+                        kProbeTimeout);
+      return;
+    case EffectKind::hook: {
+      const auto& hooks = effect.before ? policy.before_stop : policy.after_start;
+      attendant_->run_hook(effect.control.token, effect.control.service, hooks.at(effect.hook),
+                           policy.hook_timeout);
+      return;
+    }
+  }
+}
+
+void Executor::flush(MonoTime now) {
+  if (retry_commit_ != MonoTime{} && now < retry_commit_) return;
+  JournalChange change;
+  for (const auto& id : changed_) change.jobs.push_back(snapshot_of(runs_.find(id)->second));
+  for (const auto& [id, job] : parents_) change.jobs.push_back(job);
+  change.wanted = wanted_;
+  change.audit = audit_;
+  if (!change.jobs.empty() || !change.wanted.empty() || !change.audit.empty()) {
+    const auto written = parts_.journal.write(
+        change, needs_sync_ ? Durability::power_loss : Durability::process_death);
+    if (!written) {
+      // Nothing is shown that is not on disk, and nothing is stopped; what brings a service back
+      // goes on. The rest waits for the disk.
+      if (retry_commit_ == MonoTime{}) {
+        log_error("journal", "Jobs cannot be recorded and stops are held back until they can: " +
+                                 written.error().detail);
+      }
+      retry_commit_ = now + kCommitPause;
+      std::vector<PendingEffect> held;
+      for (auto& effect : effects_) {
+        const bool harmless =
+            effect.kind == EffectKind::probe ||
+            (effect.kind == EffectKind::control && brings_back(effect.control));
+        if (harmless) {
+          perform(effect);
+        } else {
+          held.push_back(std::move(effect));
+        }
+      }
+      effects_ = std::move(held);
+      return;
+    }
+  }
+  retry_commit_ = {};
+  needs_sync_ = false;
+  wanted_.clear();
+  audit_.clear();
+  parents_.clear();
+  for (const auto& id : moved_) {
+    const auto run = runs_.find(id);
+    if (run != runs_.end() && !changed_.contains(id)) show(snapshot_of(run->second));
+  }
+  moved_.clear();
+  changed_.clear();
+  for (const auto& job : change.jobs) {
+    show(job);
+    if (job->state != JobState::done) continue;
+    if (const auto run = runs_.find(job->id); run != runs_.end()) {
+      set_wake(run->second, MonoTime{});
+      runs_.erase(run);
+    }
+    if (job->restored == Restored::pending) {
+      late_[job->id] = job;
+      look_at_late_ = true;
+    } else {
+      late_.erase(job->id);
+    }
+  }
+  std::vector<PendingEffect> effects;
+  effects.swap(effects_);
+  for (const auto& effect : effects) perform(effect);
+}
+
+void Executor::watch_active() {
+  active_changed_ = false;
+  std::set<std::string> services;
+  for (const auto& id : active_) {
+    const auto run = runs_.find(id);
+    if (run == runs_.end()) continue;
+    for (const auto& one : run->second.job.steps) services.insert(one.service);
+  }
+  for (const auto& [id, job] : late_) {
+    for (const auto& one : job->steps) services.insert(one.service);
+  }
+  parts_.scm.watch({services.begin(), services.end()});
+}
+
+// Late stops: what could not be restored because a service was still stopping is started by a job
+// of its own once that one has ended, unless a later job touched it.
+void Executor::follow_up_late() {
+  look_at_late_ = false;
+  late_again_ = {};
+  const PicturePtr picture = parts_.scm.snapshot();
+  if (lost_ || !picture->complete) return;
+  const std::map<std::string, JobPtr> late = late_;
+  for (const auto& [id, job] : late) {
+    const bool under_way = std::any_of(runs_.begin(), runs_.end(), [&id](const auto& run) {
+      return run.second.job.parent == id;
+    });
+    if (under_way || parents_.contains(id)) continue;
+    const Restoration restoration = plan_restoration(*job, *picture, Policies{});
+    if (!restoration.blocked.empty()) continue;
+    std::vector<std::string> services;
+    for (const auto& one : restoration.steps) {
+      if (one.operation != Operation::start) continue;
+      JobFilter filter;
+      filter.service = one.service;
+      filter.limit = 1;
+      const auto newest = parts_.journal.jobs(filter);
+      if (!newest) {
+        late_again_ = parts_.clock.mono() + kCommitPause;
+        return;
+      }
+      const bool touched_since = !newest->jobs.empty() && newest->jobs.front()->id > id;
+      if (!touched_since) services.push_back(one.service);
+    }
+    if (!services.empty()) {
+      if (auto follower = follow_up_(*job, services); !follower) {
+        log_error("executor", "The job that completes the restoring of " + id +
+                                  " could not be accepted and is tried again: " +
+                                  follower.error().detail);
+        late_again_ = parts_.clock.mono() + kCommitPause;
+        continue;
+      }
+      late_.erase(id);
+      continue;
+    }
+    Job settled = *job;
+    const Restored now_restored = judge_restored(settled, *picture);
+    settled.restored =
+        now_restored == Restored::pending ? Restored::incomplete : now_restored;
+    settled.down = now_down(settled, *picture);
+    ++settled.revision;
+    parents_[id] = std::make_shared<const Job>(std::move(settled));
+    late_.erase(id);
+  }
+}
+
+}  // namespace noforce

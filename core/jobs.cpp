@@ -1,0 +1,619 @@
+#include "core/jobs.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <set>
+#include <utility>
+
+#include "core/board.hpp"
+#include "core/executor.hpp"
+#include "core/graph.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
+#include "core/thread_safety.hpp"
+#include "core/ulid.hpp"
+
+namespace noforce {
+
+namespace {
+
+constexpr Milliseconds kCancelShows{2'000};  // how long a cancel waits to see its effect
+constexpr int kShutdownRetry = 5;            // seconds; what a client is told to wait
+
+std::set<std::string> services_in(const Plan& plan) {
+  std::set<std::string> all(plan.services.begin(), plan.services.end());
+  for (const auto& step : plan.steps) all.insert(step.service);
+  return all;
+}
+
+bool may_see_job(const Principal& principal, const Job& job) {
+  if (principal.services.empty()) return true;
+  const auto sees = [&principal](const std::string& service) {
+    return principal.may_see(service);
+  };
+  return std::all_of(job.services.begin(), job.services.end(), sees) &&
+         std::all_of(job.consented.begin(), job.consented.end(), sees) &&
+         std::all_of(job.steps.begin(), job.steps.end(),
+                     [&sees](const Step& step) { return sees(step.service); });
+}
+
+std::string in_words(Action action) {
+  switch (action) {
+    case Action::stop: return "Stopping ";
+    case Action::start: return "Starting ";
+    case Action::restart: return "Restarting ";
+    case Action::reload: return "Reloading ";
+    case Action::pause: return "Pausing ";
+    case Action::resume: return "Continuing ";
+  }
+  return "Changing ";
+}
+
+Error dependents_error(const Plan& plan) {
+  Error error{.kind = ErrorKind::dependents_running,
+              .detail = in_words(plan.action) + list_names(plan.services) + " takes down " +
+                        list_names(plan.dependents) +
+                        " as well, which depend on it. If that is wanted, send it again with "
+                        "dependents=include; dry_run=1 shows the whole plan.",
+              .service = plan.services.empty() ? std::string() : plan.services.front()};
+  error.dependents = plan.dependents;
+  return error;
+}
+
+Error forbidden_service(const Principal& principal, const std::string& service) {
+  return Error{.kind = ErrorKind::forbidden,
+               .detail = "The credential " + principal.name + " is not good for the service " +
+                         service + ", which this job would touch. Ask an admin for one that is.",
+               .service = service};
+}
+
+}  // namespace
+
+class Jobs::Impl {
+ public:
+  Impl(Parts parts, Policies policies)
+      : parts_(std::move(parts)),
+        policies_(std::make_shared<const Policies>(std::move(policies))),
+        ulids_(parts_.clock),
+        executor_({parts_.journal, parts_.scm, board_, parts_.events, parts_.clock},
+                  [this](const Job& parent, const std::vector<std::string>& services) {
+                    return follow_up(parent, services);
+                  }),
+        attendant_(make_attendant(executor_, parts_.http_probe)) {}
+
+  Result<void> start(Milliseconds patience) {
+    auto newest = parts_.journal.newest_job_id();
+    if (!newest) return std::unexpected(newest.error());
+    if (*newest) ulids_.start_after(**newest);
+    auto unfinished = parts_.journal.unfinished();
+    if (!unfinished) return std::unexpected(unfinished.error());
+    auto hold = parts_.journal.hold();
+    if (!hold) return std::unexpected(hold.error());
+    hold_ = {hold->on, hold->by, hold->reason, hold->since};
+    for (const auto& job : *unfinished) {
+      if (job.state != JobState::done) board_.put(std::make_shared<const Job>(job));
+    }
+    executor_.set_hold(hold_.on);
+    executor_.start(*attendant_);
+    if (auto started = parts_.scm.start(executor_, patience); !started) {
+      executor_.stop();
+      return started;
+    }
+    take_up(*unfinished);
+    return {};
+  }
+
+  // What had begun comes first, so that it is ahead of all that waits for the same services.
+  void take_up(const std::vector<Job>& unfinished) {
+    const auto policies = this->policies();
+    for (const bool had_begun : {true, false}) {
+      for (const auto& job : unfinished) {
+        if (had_begun != (job.state != JobState::queued)) continue;
+        executor_.accept(std::make_shared<const Job>(job), policies);
+      }
+    }
+    if (!unfinished.empty()) {
+      log_info("jobs", "takes up " + std::to_string(unfinished.size()) + " unfinished jobs");
+    }
+  }
+
+  void stop() {
+    if (stopping_.exchange(true)) return;
+    executor_.stop();
+    parts_.scm.stop();
+    attendant_->stop();
+    board_.close();
+  }
+
+  // Requests --------------------------------------------------------------------------------------
+
+  struct Evaluated {
+    Plan plan;
+    std::shared_ptr<const Policies> policies;
+    std::optional<Error> refusal;
+  };
+
+  // An error where there is no plan to show; a refusal where there is one that may not run now.
+  Result<Evaluated> evaluate(const Caller& caller, const JobRequest& request) {
+    Evaluated out;
+    out.policies = policies();
+    const PicturePtr picture = parts_.scm.snapshot();
+    if (!picture->complete) {
+      return fail(ErrorKind::scm_unavailable,
+                  "The service manager cannot be reached at the moment. Try again shortly.");
+    }
+    PlanRequest wanted{request.action, {}, request.group};
+    std::vector<std::string> warnings;
+    auto named = named_services(caller.principal, request, *out.policies, warnings);
+    if (!named) return std::unexpected(named.error());
+    wanted.services = std::move(*named);
+    auto plan = make_plan(wanted, *picture, *out.policies);
+    if (!plan) return std::unexpected(plan.error());
+    out.plan = std::move(*plan);
+    out.plan.warnings.insert(out.plan.warnings.begin(), warnings.begin(), warnings.end());
+    const auto touched = services_in(out.plan);
+    for (const auto& service : touched) {
+      if (!caller.principal.may_see(service)) {
+        return std::unexpected(forbidden_service(caller.principal, service));
+      }
+      for (auto& warning : parts_.scm.plan_warnings(service)) {
+        out.plan.warnings.push_back(std::move(warning));
+      }
+    }
+    out.refusal = refusal(caller, request, out, touched);
+    return out;
+  }
+
+  Result<std::vector<std::string>> named_services(const Principal& principal,
+                                                  const JobRequest& request,
+                                                  const Policies& policies,
+                                                  std::vector<std::string>& warnings) const {
+    std::vector<std::string> named;
+    if (!request.group) {
+      for (const auto& spelling : request.services) {
+        auto name = resolve(principal, spelling, ErrorKind::forbidden);
+        if (!name) return std::unexpected(name.error());
+        if (std::find(named.begin(), named.end(), *name) == named.end()) {
+          named.push_back(std::move(*name));
+        }
+      }
+      if (named.empty()) {
+        return fail(ErrorKind::malformed, "No service is named. Give `services` or a `group`.");
+      }
+      return named;
+    }
+    const Group* group = policies.group(*request.group);
+    if (group == nullptr) {
+      return fail(ErrorKind::unknown_group,
+                  "There is no group named " + clean_text(*request.group, 100) +
+                      " in the settings. GET /v1/groups lists them.");
+    }
+    for (const auto& spelling : group->services) {
+      if (auto name = parts_.scm.resolve(spelling)) {
+        if (std::find(named.begin(), named.end(), *name) == named.end()) named.push_back(*name);
+      } else {
+        warnings.push_back(spelling + " belongs to the group and does not exist here.");
+      }
+    }
+    if (named.empty()) {
+      return fail(ErrorKind::unknown_service,
+                  "No service of the group " + group->name + " exists here.");
+    }
+    return named;
+  }
+
+  Result<std::string> resolve(const Principal& principal, std::string_view spelling,
+                              ErrorKind when_hidden) const {
+    const std::string shown = clean_text(spelling, 100);
+    auto name = parts_.scm.resolve(spelling);
+    const bool hidden = !principal.may_see(name ? *name : std::string(spelling));
+    if (hidden && when_hidden == ErrorKind::forbidden) {
+      return std::unexpected(forbidden_service(principal, shown));
+    }
+    if (hidden || !name) {
+      return fail(ErrorKind::unknown_service,
+                  "There is no service named " + shown + " here. GET /v1/services lists them.",
+                  shown);
+    }
+    return *std::move(name);
+  }
+
+  std::optional<Error> refusal(const Caller& caller, const JobRequest& request,
+                               const Evaluated& it, const std::set<std::string>& touched) {
+    const Plan& plan = it.plan;
+    for (const auto& service : touched) {
+      if (std::string why = parts_.scm.off_limits(service); !why.empty()) {
+        return Error{.kind = ErrorKind::agent_itself, .detail = std::move(why), .service = service};
+      }
+    }
+    if (auto error = policy_refusal(caller, request, it, touched)) return error;
+    if (request.options.plan_digest && *request.options.plan_digest != plan.digest) {
+      return Error{.kind = ErrorKind::plan_mismatch,
+                   .detail = "The plan is no longer the one of this plan_digest; it is " +
+                             plan.digest + " now. Look at a new dry run."};
+    }
+    if (plan.needs_consent() && request.options.dependents == Dependents::refuse) {
+      return dependents_error(plan);
+    }
+    return capacity_refusal(it);
+  }
+
+  std::optional<Error> policy_refusal(const Caller& caller, const JobRequest& request,
+                                      const Evaluated& it, const std::set<std::string>& touched) {
+    const Plan& plan = it.plan;
+    for (const auto& service : plan.goes_down) {
+      if (!it.policies->of(service).is_protected || !request.options.reason.empty()) continue;
+      return Error{.kind = ErrorKind::reason_required,
+                   .detail = service + " is protected: a job that takes it down needs a reason. "
+                                       "Send it again with reason=\"...\".",
+                   .service = service};
+    }
+    if (caller.principal.name == "agent") return std::nullopt;
+    for (const auto& service : touched) {
+      const Seconds cooldown = it.policies->of(service).cooldown;
+      if (cooldown == Seconds{0}) continue;
+      const auto last = parts_.journal.last_end(service);
+      if (!last) return last.error();
+      if (!*last) continue;
+      const auto left = **last + cooldown - parts_.clock.wall();
+      if (left <= Milliseconds{0}) continue;
+      Error error{.kind = ErrorKind::cooldown,
+                  .detail = service + " was worked on a moment ago and has a cooldown of " +
+                            std::to_string(cooldown.count()) + " s. Try again when it is over.",
+                  .service = service};
+      error.retry_after_s = static_cast<int>(std::chrono::ceil<Seconds>(left).count());
+      return error;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Error> capacity_refusal(const Evaluated& it) {
+    {
+      const MutexLock lock(mutex_);
+      if (hold_.on) {
+        return Error{.kind = ErrorKind::held,
+                     .detail = "A hold is on, set by " + hold_.by +
+                               (hold_.reason.empty() ? "" : " (" + hold_.reason + ")") +
+                               ". No job begins until it is released on the machine itself with "
+                               "`noforce hold off`."};
+      }
+    }
+    const std::size_t queued = board_.count(JobState::queued);
+    if (queued >= it.policies->jobs.max_queued) {
+      Error error{.kind = ErrorKind::queue_full,
+                  .detail = std::to_string(queued) + " jobs wait already; the queue is full. "
+                                                     "This one was not accepted; try again later."};
+      error.retry_after_s = kShutdownRetry;
+      return error;
+    }
+    std::string why;
+    if (!parts_.journal.healthy(&why)) {
+      Error error{.kind = ErrorKind::journal_unavailable,
+                  .detail = "Jobs cannot be made durable at the moment, so none is accepted: " + why};
+      error.retry_after_s = kShutdownRetry;
+      return error;
+    }
+    return std::nullopt;
+  }
+
+  Result<void> check_caller(const Caller& caller, Action action) const {
+    if (!caller.principal.has(Role::operator_)) {
+      return fail(ErrorKind::forbidden, "The credential " + caller.principal.name + " may look but "
+                                        "not change anything (role viewer). Ask an admin for one "
+                                        "with the role operator.");
+    }
+    if (!caller.principal.may_do(to_string(action))) {
+      return fail(ErrorKind::forbidden, "The credential " + caller.principal.name +
+                                            " is not good for the action " +
+                                            std::string(to_string(action)) + ".");
+    }
+    return {};
+  }
+
+  Result<Submission> submit(const Caller& caller, const JobRequest& request,
+                            const std::optional<IdempotencyKey>& key) {
+    auto submitted = try_submit(caller, request, key);
+    if (!submitted) {
+      const Error& error = submitted.error();
+      const auto noted = parts_.journal.audit(
+          {.principal = caller.principal.name,
+           .address = caller.address,
+           .event = "job.refused",
+           .outcome = std::string(to_string(error.kind)),
+           .job = {},
+           .services = request.services,
+           .detail = clean_text(std::string(to_string(request.action)) + ": " + error.detail, 500)});
+      if (!noted) log_warning("audit", "A refusal could not be recorded: " + noted.error().detail);
+    }
+    return submitted;
+  }
+
+  Result<Submission> try_submit(const Caller& caller, const JobRequest& request,
+                                const std::optional<IdempotencyKey>& key) {
+    if (stopping_) {
+      Error error{.kind = ErrorKind::shutting_down,
+                  .detail = "The agent is ending and accepts no jobs. Try again shortly."};
+      error.retry_after_s = kShutdownRetry;
+      return std::unexpected(std::move(error));
+    }
+    if (auto allowed = check_caller(caller, request.action); !allowed) {
+      return std::unexpected(allowed.error());
+    }
+    if (key) {
+      auto known = parts_.journal.find_key(*key);
+      if (!known) return std::unexpected(known.error());
+      if (*known) return replay(caller, **known);
+    }
+    auto it = evaluate(caller, request);
+    if (!it) return std::unexpected(it.error());
+    if (it->refusal) return std::unexpected(*it->refusal);
+    Job job = make_job(caller.principal.name, it->plan, request.options);
+    return record(caller, std::move(job), key, it->policies);
+  }
+
+  Result<Submission> replay(const Caller& caller, const std::string& id) {
+    auto job = find(caller, id);
+    if (!job) return std::unexpected(job.error());
+    return Submission{std::move(*job), true};
+  }
+
+  Job make_job(const std::string& by, const Plan& plan, const JobOptions& options) {
+    Job job;
+    job.id = ulids_.next();
+    job.action = plan.action;
+    job.services = plan.services;
+    job.group = plan.group;
+    job.options = options;
+    job.requested_by = by;
+    job.plan_digest = plan.digest;
+    job.consented = plan.goes_down;
+    job.touches = plan.touches;
+    job.created_at = parts_.clock.wall();
+    job.warnings = plan.warnings;
+    job.revision = 1;
+    return job;
+  }
+
+  Result<Submission> record(const Caller& caller, Job job, const std::optional<IdempotencyKey>& key,
+                            std::shared_ptr<const Policies> policies) {
+    const AuditEntry audit{.principal = caller.principal.name,
+                           .address = caller.address,
+                           .event = "job.accepted",
+                           .outcome = "ok",
+                           .job = job.id,
+                           .services = job.services,
+                           .detail = std::string(to_string(job.action)) +
+                                     (job.options.reason.empty() ? "" : ": " + job.options.reason)};
+    auto accepted = parts_.journal.accept(job, audit, key);
+    if (!accepted) return std::unexpected(accepted.error());
+    if (accepted->replayed) return replay(caller, accepted->job);
+    auto kept = std::make_shared<const Job>(std::move(job));
+    board_.put(kept);
+    parts_.events.append(kept);
+    log_info("jobs", "accepted from " + caller.principal.name, kept->id);
+    executor_.accept(kept, std::move(policies));
+    return Submission{std::move(kept), false};
+  }
+
+  // On the executor's thread: the job that completes another one's restoring. No hold and no queue
+  // limit stands in its way: it brings back what a job took down.
+  Result<JobPtr> follow_up(const Job& parent, const std::vector<std::string>& services) {
+    Plan plan;
+    plan.action = Action::start;
+    plan.services = services;
+    plan.touches = services;
+    std::sort(plan.touches.begin(), plan.touches.end());
+    JobOptions options = parent.options;
+    options.plan_digest.reset();
+    options.reason = "completes the restoring of " + parent.id;
+    Job job = make_job("agent", plan, options);
+    job.parent = parent.id;
+    auto made = record(agent_itself(), std::move(job), std::nullopt, policies());
+    if (!made) return std::unexpected(made.error());
+    return made->job;
+  }
+
+  static Caller agent_itself() {
+    return {Principal{.name = "agent", .role = Role::admin, .services = {}, .actions = {}}, "local"};
+  }
+
+  Result<DryRun> dry_run(const Caller& caller, const JobRequest& request) {
+    auto it = evaluate(caller, request);
+    if (!it) return std::unexpected(it.error());
+    DryRun out{std::move(it->plan), std::move(it->refusal), std::nullopt};
+    if (auto allowed = check_caller(caller, request.action); !allowed) {
+      out.refusal = allowed.error();
+    }
+    const auto typical = parts_.journal.typical_duration(out.plan.action, out.plan.services);
+    if (typical) out.estimate = *typical;
+    return out;
+  }
+
+  Result<JobPtr> find(const Caller& caller, std::string_view id) {
+    JobPtr job = board_.find(id);
+    if (!job && is_ulid(id)) {
+      auto kept = parts_.journal.job(id);
+      if (!kept) return std::unexpected(kept.error());
+      if (*kept) job = std::make_shared<const Job>(std::move(**kept));
+    }
+    if (!job || !may_see_job(caller.principal, *job)) {
+      return fail(ErrorKind::unknown_job, "There is no job " + clean_text(id, 40) +
+                                              " (or it is older than the history that is kept). "
+                                              "GET /v1/jobs lists them.");
+    }
+    return job;
+  }
+
+  Result<JobPtr> wait(const Caller& caller, std::string_view id, MonoTime until) {
+    auto job = find(caller, id);
+    if (!job || (*job)->state == JobState::done) return job;
+    JobPtr later = board_.wait_done(id, until);
+    if (later && later->state == JobState::done) return later;
+    return find(caller, id);
+  }
+
+  Result<JobPage> list(const Caller& caller, JobFilter filter) {
+    if (!caller.principal.services.empty()) {
+      filter.visible = [&caller](const Job& job) { return may_see_job(caller.principal, job); };
+    }
+    auto page = parts_.journal.jobs(filter);
+    if (!page) return page;
+    // The board is ahead of the journal by what is not worth a commit (progress).
+    for (auto& job : page->jobs) {
+      if (job->state == JobState::done) continue;
+      if (JobPtr now = board_.find(job->id)) job = std::move(now);
+    }
+    return page;
+  }
+
+  Result<JobPtr> cancel(const Caller& caller, std::string_view id) {
+    auto job = find(caller, id);
+    if (!job) return job;
+    if (auto allowed = check_caller(caller, (*job)->action); !allowed) {
+      return std::unexpected(allowed.error());
+    }
+    if ((*job)->state == JobState::done) {
+      return fail(ErrorKind::already_done, "The job has ended (" +
+                                               std::string(to_string(*(*job)->result)) +
+                                               "); there is nothing to cancel.");
+    }
+    const auto noted = parts_.journal.audit({.principal = caller.principal.name,
+                                             .address = caller.address,
+                                             .event = "job.cancelled",
+                                             .outcome = "ok",
+                                             .job = (*job)->id,
+                                             .services = (*job)->services,
+                                             .detail = {}});
+    if (!noted) return std::unexpected(noted.error());
+    if ((*job)->state == JobState::cancelling) return job;
+    executor_.cancel((*job)->id, caller.principal.name);
+    JobPtr now = *job;
+    const MonoTime until = parts_.clock.mono() + kCancelShows;
+    while (now->state == JobState::queued || now->state == JobState::running) {
+      JobPtr later = board_.wait_beyond(id, now->revision, until);
+      if (!later || later->revision == now->revision) break;
+      now = std::move(later);
+    }
+    return find(caller, id);
+  }
+
+  std::shared_ptr<const Policies> policies() const {
+    const MutexLock lock(mutex_);
+    return policies_;
+  }
+
+  void replace_policies(Policies policies) {
+    auto next = std::make_shared<const Policies>(std::move(policies));
+    const MutexLock lock(mutex_);
+    policies_ = std::move(next);
+  }
+
+  HoldState hold() const {
+    const MutexLock lock(mutex_);
+    return hold_;
+  }
+
+  Result<void> set_hold(const Caller& caller, bool on, const std::string& reason) {
+    HoldState next{on, caller.principal.name, clean_text(reason, 500), parts_.clock.wall()};
+    if (!on) next.since.reset();
+    auto written =
+        parts_.journal.set_hold({next.on, next.by, next.reason, next.since},
+                                {.principal = caller.principal.name,
+                                 .address = caller.address,
+                                 .event = on ? "hold.on" : "hold.off",
+                                 .outcome = "ok",
+                                 .job = {},
+                                 .services = {},
+                                 .detail = next.reason});
+    if (!written) return written;
+    {
+      const MutexLock lock(mutex_);
+      hold_ = next;
+    }
+    executor_.set_hold(on);
+    return {};
+  }
+
+  Result<void> ready() const {
+    if (stopping_) return fail(ErrorKind::shutting_down, "The agent is ending.");
+    if (!parts_.scm.snapshot()->complete) {
+      return fail(ErrorKind::scm_unavailable, "The service manager cannot be reached.");
+    }
+    std::string why;
+    if (!parts_.journal.healthy(&why)) {
+      return fail(ErrorKind::journal_unavailable, "The journal cannot be written: " + why);
+    }
+    return {};
+  }
+
+  Parts parts_;
+  Board board_;
+
+ private:
+  mutable Mutex mutex_;
+  std::shared_ptr<const Policies> policies_ NOFORCE_GUARDED_BY(mutex_);
+  HoldState hold_ NOFORCE_GUARDED_BY(mutex_);
+  std::atomic<bool> stopping_{false};
+  UlidSource ulids_;
+  Executor executor_;
+  std::unique_ptr<Attendant> attendant_;
+};
+
+Result<std::unique_ptr<Jobs>> Jobs::start(Parts parts, Policies policies, Milliseconds patience) {
+  auto impl = std::make_unique<Impl>(std::move(parts), std::move(policies));
+  if (auto started = impl->start(patience); !started) return std::unexpected(started.error());
+  return std::unique_ptr<Jobs>(new Jobs(std::move(impl)));
+}
+
+Jobs::Jobs(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Jobs::~Jobs() { stop(); }
+void Jobs::stop() { impl_->stop(); }
+
+Result<Submission> Jobs::submit(const Caller& caller, const JobRequest& request,
+                                const std::optional<IdempotencyKey>& key) {
+  return impl_->submit(caller, request, key);
+}
+Result<DryRun> Jobs::dry_run(const Caller& caller, const JobRequest& request) {
+  return impl_->dry_run(caller, request);
+}
+Result<JobPtr> Jobs::find(const Caller& caller, std::string_view id) {
+  return impl_->find(caller, id);
+}
+Result<JobPtr> Jobs::wait(const Caller& caller, std::string_view id, MonoTime until) {
+  return impl_->wait(caller, id, until);
+}
+Result<JobPage> Jobs::list(const Caller& caller, JobFilter filter) {
+  return impl_->list(caller, std::move(filter));
+}
+Result<JobPtr> Jobs::cancel(const Caller& caller, std::string_view id) {
+  return impl_->cancel(caller, id);
+}
+PicturePtr Jobs::picture() const { return impl_->parts_.scm.snapshot(); }
+Result<std::string> Jobs::resolve(const Caller& caller, std::string_view spelling) const {
+  return impl_->resolve(caller.principal, spelling, ErrorKind::unknown_service);
+}
+std::optional<std::string> Jobs::job_of(std::string_view service) const {
+  std::string job = impl_->board_.job_on(service);
+  return job.empty() ? std::nullopt : std::optional<std::string>(std::move(job));
+}
+std::shared_ptr<const Policies> Jobs::policies() const { return impl_->policies(); }
+JobOptions Jobs::defaults() const {
+  const auto policies = impl_->policies();
+  JobOptions options;
+  options.deadline = policies->jobs.deadline;
+  options.no_progress = policies->jobs.no_progress;
+  options.queue = policies->jobs.queue;
+  return options;
+}
+HoldState Jobs::hold() const { return impl_->hold(); }
+Result<void> Jobs::set_hold(const Caller& caller, bool on, const std::string& reason) {
+  return impl_->set_hold(caller, on, reason);
+}
+JobCounts Jobs::counts() const {
+  return {impl_->board_.count(JobState::queued),
+          impl_->board_.count(JobState::running) + impl_->board_.count(JobState::cancelling)};
+}
+void Jobs::replace_policies(Policies policies) { impl_->replace_policies(std::move(policies)); }
+Result<void> Jobs::ready() const { return impl_->ready(); }
+
+}  // namespace noforce
