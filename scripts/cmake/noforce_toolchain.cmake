@@ -12,7 +12,9 @@ endif()
 
 find_program(NOFORCE_CCACHE ccache)
 if(NOFORCE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${NOFORCE_CCACHE}")
+  # Paths below the clone count as relative, so that one clone's objects serve the next clone.
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env
+    "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${NOFORCE_CCACHE}")
 endif()
 
 # Only for linking what is linked often: GNU ld stays for the release, which measures its size.
