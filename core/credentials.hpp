@@ -2,9 +2,7 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -14,6 +12,7 @@
 #include "core/error.hpp"
 #include "core/journal.hpp"
 #include "core/principal.hpp"
+#include "core/thread_safety.hpp"
 
 namespace noforce {
 
@@ -37,16 +36,15 @@ class Credentials {
   [[nodiscard]] Result<NewToken> create(const std::string& name, Role role,
                                         std::vector<std::string> services,
                                         std::vector<std::string> actions,
-                                        std::optional<WallTime> expires_at,
-                                        const std::string& by);
+                                        std::optional<WallTime> expires_at, const std::string& by);
   [[nodiscard]] Result<void> revoke(std::string_view name, const std::string& by);
   [[nodiscard]] std::vector<TokenRecord> list() const;
 
  private:
   Journal& journal_;
   const Clock& clock_;
-  mutable std::shared_mutex mutex_;
-  std::unordered_map<std::string, TokenRecord> by_hash_;  // guarded by mutex_
+  mutable SharedMutex mutex_;
+  std::unordered_map<std::string, TokenRecord> by_hash_ NOFORCE_GUARDED_BY(mutex_);
 };
 
 }  // namespace noforce

@@ -36,7 +36,7 @@ struct IdempotencyKey {
 };
 
 struct Acceptance {
-  std::string job;        // the new job's id, or that of the job which the key already names
+  std::string job;  // the new job's id, or that of the job which the key already names
   bool replayed = false;
 };
 
@@ -44,17 +44,17 @@ struct Acceptance {
 struct Wanted {
   std::string service;
   bool up = false;
-  std::string job;        // ULID
-  std::string by;         // Principal::name
+  std::string job;  // ULID
+  std::string by;   // Principal::name
   WallTime at{};
-  std::string boot;       // boot_id() when it was written
+  std::string boot;  // boot_id() when it was written
 
   bool operator==(const Wanted&) const = default;
 };
 
 // One unit of the executor's work; all of it or nothing.
 struct JournalChange {
-  std::vector<JobPtr> jobs;        // replaced as a whole
+  std::vector<JobPtr> jobs;  // replaced as a whole
   std::vector<Wanted> wanted;
   std::vector<AuditEntry> audit;
 };
@@ -73,14 +73,17 @@ struct JobFilter {
 };
 
 struct JobPage {
-  std::vector<JobPtr> jobs;        // newest first
-  bool more = false;               // there are older ones that match
+  std::vector<JobPtr> jobs;  // newest first; may be fewer than the limit, also none, with `more`
+  bool more = false;         // there may be older ones that match
+  // With `more`: what to ask for as `before` next. Older than the last job of the page where many
+  // were passed over: one call looks at a bounded number of jobs.
+  std::string next_before;
 };
 
 // A bearer token as it is kept: never the secret, only its hash.
 struct TokenRecord {
-  std::string name;                // "[A-Za-z0-9._-]{1,64}", unique
-  std::string hash;                // sha256_hex of the secret
+  std::string name;  // "[A-Za-z0-9._-]{1,64}", unique
+  std::string hash;  // sha256_hex of the secret
   Role role = Role::viewer;
   std::vector<std::string> services;
   std::vector<std::string> actions;

@@ -49,6 +49,17 @@ std::optional<Bytes> decode(std::string_view text) {
   return bytes;
 }
 
+// The time's part alone; the rest is zero.
+Bytes bytes_at(WallTime time) {
+  const auto since_epoch = std::max<std::int64_t>(time.time_since_epoch().count(), 0);
+  const auto milliseconds = static_cast<std::uint64_t>(since_epoch);
+  Bytes bytes{};
+  for (std::size_t n = 0; n < time_bytes; ++n) {
+    bytes[n] = static_cast<std::uint8_t>(milliseconds >> (8 * (time_bytes - 1 - n)));
+  }
+  return bytes;
+}
+
 void increment(Bytes& bytes) {
   for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte) {
     if (++*byte != 0) return;
@@ -58,12 +69,7 @@ void increment(Bytes& bytes) {
 }  // namespace
 
 std::string UlidSource::next() {
-  const auto since_epoch = std::max<std::int64_t>(clock_.wall().time_since_epoch().count(), 0);
-  const auto milliseconds = static_cast<std::uint64_t>(since_epoch);
-  Bytes fresh{};
-  for (std::size_t n = 0; n < time_bytes; ++n) {
-    fresh[n] = static_cast<std::uint8_t>(milliseconds >> (8 * (time_bytes - 1 - n)));
-  }
+  Bytes fresh = bytes_at(clock_.wall());
   const MutexLock lock(mutex_);
   if (std::equal(fresh.begin(), fresh.begin() + time_bytes, last_.begin()) || fresh < last_) {
     increment(last_);
@@ -80,6 +86,10 @@ void UlidSource::start_after(std::string_view ulid) {
   if (!bytes) return;
   const MutexLock lock(mutex_);
   last_ = std::max(last_, *bytes);
+}
+
+std::string first_ulid_at(WallTime time) {
+  return encode(bytes_at(time));
 }
 
 bool is_ulid(std::string_view text) {

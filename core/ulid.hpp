@@ -30,4 +30,7 @@ class UlidSource {
 // 26 characters of Crockford's alphabet in capitals, at most 7ZZZ....
 [[nodiscard]] bool is_ulid(std::string_view text);
 
+// The smallest ULID of that millisecond: where to cut a list of them by time.
+[[nodiscard]] std::string first_ulid_at(WallTime time);
+
 }  // namespace noforce

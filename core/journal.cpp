@@ -1,0 +1,333 @@
+#include "core/journal.hpp"
+
+#include <utility>
+
+#include "core/journal_reads.hpp"
+#include "core/journal_rows.hpp"
+#include "core/journal_schema.hpp"
+#include "core/journal_writer.hpp"
+#include "core/ulid.hpp"
+
+namespace noforce {
+namespace {
+
+// How many jobs one transaction of forget_jobs looks at.
+constexpr std::int64_t forget_at_once = 200;
+
+struct Forgotten {
+  std::uint64_t jobs = 0;
+  std::string last;  // the last id that was looked at; empty: there are no more
+};
+
+Result<void> forget_portion(JournalTransaction& transaction, WallTime before,
+                            const std::string& after, const std::string& upto,
+                            Forgotten& forgotten) {
+  forgotten = {};
+  std::vector<std::string> ids;
+  std::int64_t seen = 0;
+  {
+    // By id, which grows with time: no index on the end is needed, and what is passed over here is
+    // only what is still unfinished or ended late.
+    sqlite::Cursor rows = transaction.db().query(
+        "SELECT id, finished_at, restore_pending FROM jobs WHERE id > ? AND id < ? ORDER BY id"
+        " LIMIT ?",
+        after, upto, forget_at_once);
+    std::string last;
+    for (; rows.next(); ++seen) {
+      last = rows.text(0);
+      const auto ended = time_from_column(rows.integer_or_null(1));
+      if (ended && *ended < before && rows.integer(2) == 0) ids.push_back(last);
+    }
+    if (!rows.ok()) return rows.result();
+    if (seen == forget_at_once) forgotten.last = std::move(last);
+  }
+  for (const std::string& id : ids) {
+    if (auto deleted = transaction.delete_job(id); !deleted) return deleted;
+  }
+  forgotten.jobs = ids.size();
+  return {};
+}
+
+TokenRecord token_of(const sqlite::Cursor& row) {
+  TokenRecord token;
+  token.name = row.text(0);
+  token.hash = row.text(1);
+  // A role that this version does not know allows the least.
+  token.role = role_from(row.view(2)).value_or(Role::viewer);
+  token.services = strings_from_column(row.view(3));
+  token.actions = strings_from_column(row.view(4));
+  token.created_at = time_from_column(row.integer(5));
+  token.expires_at = time_from_column(row.integer_or_null(6));
+  token.revoked_at = time_from_column(row.integer_or_null(7));
+  return token;
+}
+
+Result<void> insert_token(sqlite::Connection& db, const TokenRecord& token) {
+  {
+    sqlite::Cursor taken = db.query("SELECT 1 FROM tokens WHERE name = ?", token.name);
+    if (taken.next()) {
+      return fail(ErrorKind::malformed,
+                  "there is, or was, a token named '" + token.name + "'; choose another name");
+    }
+    if (!taken.ok()) return taken.result();
+  }
+  const std::string services = strings_to_column(token.services);
+  const std::string actions = strings_to_column(token.actions);
+  return db.run(
+      "INSERT INTO tokens(name, hash, role, services, actions, created_at, expires_at, revoked_at)"
+      " VALUES(?,?,?,?,?,?,?,?)",
+      token.name, token.hash, to_string(token.role), services, actions, to_column(token.created_at),
+      to_column(token.expires_at), to_column(token.revoked_at));
+}
+
+}  // namespace
+
+class Journal::Impl {
+ public:
+  Impl(sqlite::Connection db, std::string path, const Clock& given)
+      : clock(given), writer(std::move(db), given), readers(std::move(path)) {}
+
+  // Runs a question on a connection of its own.
+  template <typename F>
+  auto read(const F& question) -> decltype(question(std::declval<sqlite::Connection&>())) {
+    auto lease = readers.borrow();
+    if (!lease) return std::unexpected(lease.error());
+    return question(lease->db());
+  }
+
+  const Clock& clock;
+  JournalWriter writer;
+  JournalReaders readers;  // ends first: the last connection to close tidies the log away
+};
+
+Result<std::unique_ptr<Journal>> Journal::open(const std::string& path, const Clock& clock) {
+  auto file = prepare_journal_file(path);
+  if (!file) return std::unexpected(file.error());
+  auto db = open_journal_writer(*file);
+  if (!db) {
+    db.error().detail = path + ": " + db.error().detail;
+    return std::unexpected(db.error());
+  }
+  return std::unique_ptr<Journal>(
+      new Journal(std::make_unique<Impl>(std::move(*db), std::move(*file), clock)));
+}
+
+Journal::Journal(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Journal::~Journal() = default;
+
+Result<Acceptance> Journal::accept(const Job& job, const AuditEntry& audit,
+                                   const std::optional<IdempotencyKey>& key) {
+  const auto prepared = JournalTransaction::prepare(job);
+  Acceptance acceptance{.job = job.id, .replayed = false};
+  const auto done = impl_->writer.run(
+      Durability::power_loss, [&](JournalTransaction& transaction) -> Result<void> {
+        if (key) {
+          auto holder = find_key_holder(transaction.db(), *key);
+          if (!holder) return std::unexpected(holder.error());
+          if (*holder && (*holder)->fingerprint != key->fingerprint) {
+            return std::unexpected(idempotency_mismatch(*key));
+          }
+          if (*holder) {
+            acceptance = {.job = (*holder)->job, .replayed = true};
+            return {};
+          }
+        }
+        auto inserted = transaction.insert_job(prepared, key);
+        if (inserted) inserted = transaction.append_audit(audit);
+        return inserted;
+      });
+  if (!done) return std::unexpected(done.error());
+  return acceptance;
+}
+
+Result<std::optional<std::string>> Journal::find_key(const IdempotencyKey& key) {
+  return impl_->read([&](sqlite::Connection& db) -> Result<std::optional<std::string>> {
+    auto holder = find_key_holder(db, key);
+    if (!holder) return std::unexpected(holder.error());
+    if (!*holder) return std::nullopt;
+    if ((*holder)->fingerprint != key.fingerprint) {
+      return std::unexpected(idempotency_mismatch(key));
+    }
+    return std::move((*holder)->job);
+  });
+}
+
+Result<void> Journal::write(const JournalChange& change, Durability durability) {
+  std::vector<JournalTransaction::PreparedJob> prepared;
+  prepared.reserve(change.jobs.size());
+  for (const JobPtr& job : change.jobs)
+    prepared.push_back(JournalTransaction::prepare(*job));
+  return impl_->writer.run(durability, [&](JournalTransaction& transaction) -> Result<void> {
+    for (const auto& job : prepared) {
+      if (auto done = transaction.replace_job(job); !done) return done;
+    }
+    for (const Wanted& wanted : change.wanted) {
+      if (auto done = transaction.put_wanted(wanted); !done) return done;
+    }
+    for (const AuditEntry& entry : change.audit) {
+      if (auto done = transaction.append_audit(entry); !done) return done;
+    }
+    return {};
+  });
+}
+
+Result<std::optional<Job>> Journal::job(std::string_view id) {
+  return impl_->read([&](sqlite::Connection& db) { return read_job(db, id); });
+}
+
+Result<JobPage> Journal::jobs(const JobFilter& filter) {
+  return impl_->read([&](sqlite::Connection& db) { return list_jobs(db, filter); });
+}
+
+Result<std::vector<Job>> Journal::unfinished() {
+  return impl_->read(unfinished_jobs);
+}
+
+Result<std::optional<std::string>> Journal::newest_job_id() {
+  return impl_->read([](sqlite::Connection& db) -> Result<std::optional<std::string>> {
+    sqlite::Cursor row = db.query("SELECT id FROM jobs ORDER BY id DESC LIMIT 1");
+    if (row.next()) return row.text(0);
+    if (!row.ok()) return std::unexpected(row.error());
+    return std::nullopt;
+  });
+}
+
+Result<std::uint64_t> Journal::count_jobs() {
+  return impl_->read([](sqlite::Connection& db) -> Result<std::uint64_t> {
+    const auto count = db.integer("SELECT value FROM meta WHERE name = 'jobs'");
+    if (!count) return std::unexpected(count.error());
+    return static_cast<std::uint64_t>(*count);
+  });
+}
+
+Result<std::optional<WallTime>> Journal::last_end(std::string_view service) {
+  return impl_->read([&](sqlite::Connection& db) { return last_end_of(db, service); });
+}
+
+Result<std::optional<Milliseconds>> Journal::typical_duration(
+    Action action, const std::vector<std::string>& services) {
+  return impl_->read(
+      [&](sqlite::Connection& db) { return typical_duration_of(db, action, services); });
+}
+
+Result<std::vector<Wanted>> Journal::wanted() {
+  return impl_->read([](sqlite::Connection& db) -> Result<std::vector<Wanted>> {
+    std::vector<Wanted> all;
+    sqlite::Cursor rows =
+        db.query("SELECT service, up, job, by, at, boot FROM wanted ORDER BY service");
+    while (rows.next()) {
+      all.push_back({.service = rows.text(0),
+                     .up = rows.integer(1) != 0,
+                     .job = rows.text(2),
+                     .by = rows.text(3),
+                     .at = time_from_column(rows.integer(4)),
+                     .boot = rows.text(5)});
+    }
+    if (!rows.ok()) return std::unexpected(rows.error());
+    return all;
+  });
+}
+
+Result<HoldRecord> Journal::hold() {
+  return impl_->read([](sqlite::Connection& db) -> Result<HoldRecord> {
+    sqlite::Cursor row = db.query("SELECT is_on, by, reason, since FROM hold");
+    HoldRecord hold;
+    if (row.next()) {
+      hold.on = row.integer(0) != 0;
+      hold.by = row.text(1);
+      hold.reason = row.text(2);
+      hold.since = time_from_column(row.integer_or_null(3));
+    }
+    if (!row.ok()) return std::unexpected(row.error());
+    return hold;
+  });
+}
+
+Result<void> Journal::set_hold(const HoldRecord& hold, const AuditEntry& audit) {
+  return impl_->writer.run(
+      Durability::power_loss, [&](JournalTransaction& transaction) -> Result<void> {
+        auto done = transaction.db().run(
+            "INSERT INTO hold(one, is_on, by, reason, since) VALUES(1,?,?,?,?)"
+            " ON CONFLICT(one) DO UPDATE SET is_on = excluded.is_on, by = excluded.by,"
+            " reason = excluded.reason, since = excluded.since",
+            hold.on, hold.by, hold.reason, to_column(hold.since));
+        if (done) done = transaction.append_audit(audit);
+        return done;
+      });
+}
+
+Result<void> Journal::add_token(const TokenRecord& token, const AuditEntry& audit) {
+  return impl_->writer.run(Durability::power_loss,
+                           [&](JournalTransaction& transaction) -> Result<void> {
+                             auto done = insert_token(transaction.db(), token);
+                             if (done) done = transaction.append_audit(audit);
+                             return done;
+                           });
+}
+
+Result<std::vector<TokenRecord>> Journal::tokens() {
+  return impl_->read([](sqlite::Connection& db) -> Result<std::vector<TokenRecord>> {
+    std::vector<TokenRecord> all;
+    sqlite::Cursor rows = db.query(
+        "SELECT name, hash, role, services, actions, created_at, expires_at, revoked_at"
+        " FROM tokens ORDER BY name");
+    while (rows.next())
+      all.push_back(token_of(rows));
+    if (!rows.ok()) return std::unexpected(rows.error());
+    return all;
+  });
+}
+
+Result<void> Journal::revoke_token(std::string_view name, const AuditEntry& audit) {
+  return impl_->writer.run(
+      Durability::power_loss, [&](JournalTransaction& transaction) -> Result<void> {
+        const std::int64_t now = to_column(impl_->clock.wall());
+        auto done = transaction.db().run(
+            "UPDATE tokens SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL AND"
+            " (expires_at IS NULL OR expires_at > ?)",
+            now, name, now);
+        if (!done) return done;
+        if (transaction.db().changes() == 0) {
+          return fail(ErrorKind::not_found, "there is no token named '" + std::string(name) +
+                                                "' that still counts; nothing to revoke");
+        }
+        return transaction.append_audit(audit);
+      });
+}
+
+Result<void> Journal::audit(const AuditEntry& entry) {
+  return impl_->writer.run(Durability::process_death, [&](JournalTransaction& transaction) {
+    return transaction.append_audit(entry);
+  });
+}
+
+Result<std::vector<AuditRow>> Journal::audit_rows(const AuditQuery& query) {
+  return impl_->read([&](sqlite::Connection& db) { return list_audit(db, query); });
+}
+
+Result<AuditVerdict> Journal::verify_audit() {
+  return impl_->read(verify_audit_chain);
+}
+
+Result<std::uint64_t> Journal::forget_jobs(WallTime before) {
+  const std::string upto = first_ulid_at(before + Milliseconds{1});
+  std::uint64_t count = 0;
+  std::string after;
+  do {
+    Forgotten forgotten;
+    const auto done =
+        impl_->writer.run(Durability::process_death, [&](JournalTransaction& transaction) {
+          return forget_portion(transaction, before, after, upto, forgotten);
+        });
+    if (!done) return std::unexpected(done.error());
+    count += forgotten.jobs;
+    after = std::move(forgotten.last);
+  } while (!after.empty());
+  return count;
+}
+
+bool Journal::healthy(std::string* why) const {
+  return impl_->writer.healthy(why);
+}
+
+}  // namespace noforce

@@ -1,0 +1,273 @@
+#include "core/sqlite.hpp"
+
+#include <algorithm>
+
+#include <sqlite3.h>
+
+namespace noforce::sqlite {
+namespace {
+
+struct CodeName {
+  int code;
+  std::string_view name;
+};
+
+#define NOFORCE_CODE(code) {code, #code}
+constexpr CodeName code_names[] = {
+    NOFORCE_CODE(SQLITE_ERROR),
+    NOFORCE_CODE(SQLITE_INTERNAL),
+    NOFORCE_CODE(SQLITE_PERM),
+    NOFORCE_CODE(SQLITE_ABORT),
+    NOFORCE_CODE(SQLITE_BUSY),
+    NOFORCE_CODE(SQLITE_BUSY_RECOVERY),
+    NOFORCE_CODE(SQLITE_BUSY_SNAPSHOT),
+    NOFORCE_CODE(SQLITE_BUSY_TIMEOUT),
+    NOFORCE_CODE(SQLITE_LOCKED),
+    NOFORCE_CODE(SQLITE_NOMEM),
+    NOFORCE_CODE(SQLITE_READONLY),
+    NOFORCE_CODE(SQLITE_READONLY_CANTINIT),
+    NOFORCE_CODE(SQLITE_READONLY_DBMOVED),
+    NOFORCE_CODE(SQLITE_READONLY_DIRECTORY),
+    NOFORCE_CODE(SQLITE_READONLY_RECOVERY),
+    NOFORCE_CODE(SQLITE_INTERRUPT),
+    NOFORCE_CODE(SQLITE_IOERR),
+    NOFORCE_CODE(SQLITE_IOERR_READ),
+    NOFORCE_CODE(SQLITE_IOERR_SHORT_READ),
+    NOFORCE_CODE(SQLITE_IOERR_WRITE),
+    NOFORCE_CODE(SQLITE_IOERR_FSYNC),
+    NOFORCE_CODE(SQLITE_IOERR_DIR_FSYNC),
+    NOFORCE_CODE(SQLITE_IOERR_TRUNCATE),
+    NOFORCE_CODE(SQLITE_IOERR_FSTAT),
+    NOFORCE_CODE(SQLITE_IOERR_UNLOCK),
+    NOFORCE_CODE(SQLITE_IOERR_RDLOCK),
+    NOFORCE_CODE(SQLITE_IOERR_DELETE),
+    NOFORCE_CODE(SQLITE_IOERR_ACCESS),
+    NOFORCE_CODE(SQLITE_IOERR_LOCK),
+    NOFORCE_CODE(SQLITE_IOERR_CLOSE),
+    NOFORCE_CODE(SQLITE_IOERR_SHMOPEN),
+    NOFORCE_CODE(SQLITE_IOERR_SHMSIZE),
+    NOFORCE_CODE(SQLITE_IOERR_SHMLOCK),
+    NOFORCE_CODE(SQLITE_IOERR_SHMMAP),
+    NOFORCE_CODE(SQLITE_IOERR_SEEK),
+    NOFORCE_CODE(SQLITE_IOERR_MMAP),
+    NOFORCE_CODE(SQLITE_IOERR_CORRUPTFS),
+    NOFORCE_CODE(SQLITE_CORRUPT),
+    NOFORCE_CODE(SQLITE_CORRUPT_INDEX),
+    NOFORCE_CODE(SQLITE_CORRUPT_SEQUENCE),
+    NOFORCE_CODE(SQLITE_FULL),
+    NOFORCE_CODE(SQLITE_CANTOPEN),
+    NOFORCE_CODE(SQLITE_CANTOPEN_FULLPATH),
+    NOFORCE_CODE(SQLITE_CANTOPEN_ISDIR),
+    NOFORCE_CODE(SQLITE_CANTOPEN_SYMLINK),
+    NOFORCE_CODE(SQLITE_PROTOCOL),
+    NOFORCE_CODE(SQLITE_SCHEMA),
+    NOFORCE_CODE(SQLITE_TOOBIG),
+    NOFORCE_CODE(SQLITE_CONSTRAINT),
+    NOFORCE_CODE(SQLITE_CONSTRAINT_CHECK),
+    NOFORCE_CODE(SQLITE_CONSTRAINT_NOTNULL),
+    NOFORCE_CODE(SQLITE_CONSTRAINT_PRIMARYKEY),
+    NOFORCE_CODE(SQLITE_CONSTRAINT_UNIQUE),
+    NOFORCE_CODE(SQLITE_MISMATCH),
+    NOFORCE_CODE(SQLITE_MISUSE),
+    NOFORCE_CODE(SQLITE_AUTH),
+    NOFORCE_CODE(SQLITE_RANGE),
+    NOFORCE_CODE(SQLITE_NOTADB),
+};
+#undef NOFORCE_CODE
+
+int primary(std::int64_t code) {
+  return static_cast<int>(code & 0xFF);
+}
+
+std::string_view find_name(int code) {
+  const auto* const found = std::ranges::find(code_names, code, &CodeName::code);
+  return found == std::end(code_names) ? std::string_view{} : found->name;
+}
+
+std::string sentence(int code, std::string_view message) {
+  switch (primary(code)) {
+    case SQLITE_FULL:
+      return "the disk that holds the journal is full; free some space and it goes on by itself";
+    case SQLITE_IOERR:
+      return "the disk that holds the journal failed to read or write; look at the system's log, "
+             "it goes on by itself once the disk does";
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+      return "the journal cannot be written; give the agent's user the right to write it and its "
+             "directory";
+    case SQLITE_CORRUPT:
+      return "the journal is damaged; stop the agent, keep a copy of the file and of its -wal, and "
+             "restore a backup or start with a new one";
+    case SQLITE_NOTADB:
+      return "the journal's file is no SQLite database; move it away or point state_dir elsewhere";
+    case SQLITE_CANTOPEN:
+      return "the journal's file cannot be opened; look at the rights on it and its directory";
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return "another process holds the journal; is a second agent, a backup or a shell on it?";
+    default:
+      return "the journal's database failed: " + std::string(message);
+  }
+}
+
+}  // namespace
+
+std::string_view code_name(int code) {
+  const std::string_view exact = find_name(code);
+  if (!exact.empty()) return exact;
+  const std::string_view general = find_name(primary(code));
+  return general.empty() ? "SQLITE_UNKNOWN" : general;
+}
+
+Error error_of(int code, std::string_view message) {
+  Error error;
+  error.kind = ErrorKind::journal_unavailable;
+  error.detail = sentence(code, message);
+  error.native_code = code;
+  error.native_name = code_name(code);
+  return error;
+}
+
+bool is_storage_failure(const Error& error) {
+  if (!error.native_code) return false;
+  switch (primary(*error.native_code)) {
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PROTOCOL:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Cursor::~Cursor() {
+  if (statement_ == nullptr) return;
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+}
+
+bool Cursor::next() {
+  if (error_ || statement_ == nullptr) return false;
+  const int code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return true;
+  if (code != SQLITE_DONE) check(code);
+  return false;
+}
+
+Result<void> Cursor::result() const {
+  if (error_) return std::unexpected(*error_);
+  return {};
+}
+
+std::int64_t Cursor::integer(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
+
+std::optional<std::int64_t> Cursor::integer_or_null(int column) const {
+  if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::nullopt;
+  return integer(column);
+}
+
+std::string_view Cursor::view(int column) const {
+  const auto* const text = sqlite3_column_blob(statement_, column);
+  const int length = sqlite3_column_bytes(statement_, column);
+  if (text == nullptr) return {};
+  return {static_cast<const char*>(text), static_cast<std::size_t>(length)};
+}
+
+void Cursor::bind(int at, std::int64_t value) {
+  if (!error_) check(sqlite3_bind_int64(statement_, at, value));
+}
+
+void Cursor::bind(int at, std::string_view value) {
+  // A null pointer would bind NULL.
+  const char* const text = value.data() == nullptr ? "" : value.data();
+  if (!error_) {
+    check(sqlite3_bind_text64(statement_, at, text, value.size(), SQLITE_STATIC, SQLITE_UTF8));
+  }
+}
+
+void Cursor::bind(int at, std::nullopt_t) {
+  if (!error_) check(sqlite3_bind_null(statement_, at));
+}
+
+void Cursor::check(int code) {
+  if (code == SQLITE_OK) return;
+  sqlite3* const db = sqlite3_db_handle(statement_);
+  error_ = error_of(sqlite3_extended_errcode(db), sqlite3_errmsg(db));
+}
+
+void Connection::CloseConnection::operator()(sqlite3* db) const {
+  sqlite3_close_v2(db);
+}
+
+void Connection::FinalizeStatement::operator()(sqlite3_stmt* statement) const {
+  sqlite3_finalize(statement);
+}
+
+Result<Connection> Connection::open(const std::string& path, Mode mode) {
+  sqlite3* db = nullptr;
+  const int how = mode == Mode::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+  const int code =
+      sqlite3_open_v2(path.c_str(), &db, how | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, nullptr);
+  Connection connection(db);
+  if (code != SQLITE_OK) {
+    return std::unexpected(db == nullptr ? error_of(code, sqlite3_errstr(code))
+                                         : connection.last_error(code));
+  }
+  sqlite3_extended_result_codes(db, 1);
+  return connection;
+}
+
+Result<void> Connection::execute(const char* sql) {
+  const int code = sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) return std::unexpected(last_error(code));
+  return {};
+}
+
+Result<std::int64_t> Connection::integer(const char* sql) {
+  Cursor cursor = query(sql);
+  if (cursor.next()) return cursor.integer(0);
+  if (!cursor.ok()) return std::unexpected(cursor.error());
+  return fail(ErrorKind::internal, "a query for one number gave none");
+}
+
+bool Connection::in_autocommit() const {
+  return sqlite3_get_autocommit(db_.get()) != 0;
+}
+
+std::int64_t Connection::changes() const {
+  return sqlite3_changes64(db_.get());
+}
+
+std::int64_t Connection::total_changes() const {
+  return sqlite3_total_changes64(db_.get());
+}
+
+void Connection::shrink() {
+  sqlite3_db_release_memory(db_.get());
+}
+
+Cursor Connection::prepared(const char* sql) {
+  const auto known =
+      std::ranges::find(statements_, sql, [](const auto& entry) { return entry.first; });
+  if (known != statements_.end()) return {known->second.get(), std::nullopt};
+  sqlite3_stmt* statement = nullptr;
+  const int code =
+      sqlite3_prepare_v3(db_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  if (code != SQLITE_OK) return {nullptr, last_error(code)};
+  statements_.emplace_back(sql, Statement(statement));
+  return {statement, std::nullopt};
+}
+
+Error Connection::last_error(int code) const {
+  const int extended = sqlite3_extended_errcode(db_.get());
+  return error_of(primary(extended) == primary(code) ? extended : code, sqlite3_errmsg(db_.get()));
+}
+
+}  // namespace noforce::sqlite
