@@ -58,7 +58,7 @@ export class Agent {
   // A token as `noforce token create` prints it.
   async token(...words) {
     const { stdout } = await this.run('token', 'create', ...words, '--config', this.settings);
-    const found = /\bnft_\S+|\b[A-Za-z0-9_-]{40,}\b/.exec(stdout);
+    const found = /\bnf_[A-Za-z0-9_-]{43}/.exec(stdout);
     if (!found) throw new Error(`noforce token create printed no token:\n${stdout}`);
     return found[0];
   }
