@@ -81,7 +81,7 @@ export class Agent {
     this.address = await within(30, `noforce serve writes agent.address; its log:\n${this.lastLog()}`, Promise.race([this.addressFile(), ended]));
     this.ca = readFileSync(`${this.state}/tls/ca.pem`, 'utf8');
     const token = readFileSync(`${this.state}/admin.token`, 'utf8').split('\n').find((line) => line && !line.startsWith('#')).split(/\s/)[0];
-    contract ??= new Contract();
+    contract ??= Contract.read();
     for (const client of this.clients) client.close();
     this.api = new Client({ address: this.address, ca: this.ca, token, contract });
     this.clients = [this.api];

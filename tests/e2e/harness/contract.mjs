@@ -8,8 +8,12 @@ import { parse } from 'yaml';
 const methods = ['get', 'put', 'post', 'delete', 'patch', 'head', 'options'];
 
 export class Contract {
-  constructor(file = new URL('../../../openapi.yaml', import.meta.url)) {
-    this.document = parse(readFileSync(file, 'utf8'));
+  static read(file = new URL('../../../openapi.yaml', import.meta.url)) {
+    return new Contract(parse(readFileSync(file, 'utf8')));
+  }
+
+  constructor(document) {
+    this.document = document;
     this.ajv = new Ajv({ strict: false, allErrors: true });
     addFormats(this.ajv);
     this.ajv.addSchema(this.document, 'openapi');
