@@ -38,8 +38,8 @@ class Graph {
   [[nodiscard]] std::vector<std::string> all_dependencies(
       const std::vector<std::string>& of) const;
 
-  // The given services in an order in which each comes after what it depends on; among equals by
-  // name. The reverse is the order in which to stop them. Fails with dependency_cycle (the cycle
+  // The given services in an order in which each comes after what it depends on; always the same
+  // one (a walk in order of names). The reverse is the order in which to stop them. Fails with dependency_cycle (the cycle
   // is named: "a -> b -> a") when a cycle lies among them or among what leads from one to another.
   [[nodiscard]] Result<std::vector<std::string>> start_order(
       const std::vector<std::string>& services) const;

@@ -55,7 +55,8 @@ TEST(AGraph, NamesTheCycle) {
 }
 
 TEST(AGraph, TakesAServiceThatDependsOnItselfForACycle) {
-  EXPECT_FALSE(Graph({{"a", {"a"}}}).start_order({"a"}));
+  const std::vector<Graph::Node> nodes{{"a", {"a"}}};
+  EXPECT_FALSE(Graph(nodes).start_order({"a"}));
 }
 
 TEST(AGraph, NamesWhatIsMissing) {

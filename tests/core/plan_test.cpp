@@ -38,10 +38,10 @@ ErrorKind refusal_of(const PlanRequest& request, const std::vector<Service>& ser
 TEST(APlan, StopsDependentsBeforeTheirTargetAndStartsThemAfterIt) {
   const Plan plan = plan_of({Action::restart, {"iisadmin"}, {}}, exchange_estate());
   EXPECT_EQ(written(plan),
-            "stop w3svc; stop antispam; stop smtpsvc; stop pop3svc; stop iisadmin; "
-            "start iisadmin; start pop3svc; start smtpsvc; start antispam; start w3svc; ");
-  EXPECT_EQ(plan.goes_down, (Names{"w3svc", "antispam", "smtpsvc", "pop3svc", "iisadmin"}));
-  EXPECT_EQ(plan.dependents, (Names{"w3svc", "antispam", "smtpsvc", "pop3svc"}));
+            "stop w3svc; stop pop3svc; stop antispam; stop smtpsvc; stop iisadmin; "
+            "start iisadmin; start smtpsvc; start antispam; start pop3svc; start w3svc; ");
+  EXPECT_EQ(plan.goes_down, (Names{"w3svc", "pop3svc", "antispam", "smtpsvc", "iisadmin"}));
+  EXPECT_EQ(plan.dependents, (Names{"w3svc", "pop3svc", "antispam", "smtpsvc"}));
   EXPECT_TRUE(plan.needs_consent());
 }
 
@@ -51,8 +51,8 @@ TEST(APlan, LeavesAStoppedDependentStoppedAndPausesAPausedOneAgain) {
   set_state(services, "pop3svc", ServiceState::paused);
   const Plan plan = plan_of({Action::restart, {"iisadmin"}, {}}, services);
   EXPECT_EQ(written(plan),
-            "stop antispam; stop smtpsvc; stop pop3svc; stop iisadmin; start iisadmin; "
-            "start pop3svc; pause pop3svc; start smtpsvc; start antispam; ");
+            "stop pop3svc; stop antispam; stop smtpsvc; stop iisadmin; start iisadmin; "
+            "start smtpsvc; start antispam; start pop3svc; pause pop3svc; ");
 }
 
 TEST(APlan, NeedsNoConsentForALeaf) {
@@ -79,7 +79,8 @@ TEST(APlan, LeavesAGroupsStoppedMembersStoppedInARestart) {
 
 TEST(APlan, StartsWhatAServiceDependsOnButNotWhatDependsOnIt) {
   auto services = exchange_estate();
-  for (auto& service : services) set_state(services, service.name, ServiceState::stopped);
+  for (auto& service : services)
+    set_state(services, service.name, ServiceState::stopped);
   const Plan plan = plan_of({Action::start, {"smtpsvc"}, {}}, services);
   EXPECT_EQ(written(plan), "start iisadmin; start smtpsvc; ");
   EXPECT_TRUE(plan.goes_down.empty());
@@ -154,9 +155,9 @@ TEST(APlan, RefusesUnknownNamesCyclesAndMissingDependencies) {
   EXPECT_EQ(refusal_of({Action::restart, {"a"}, {}},
                        {make_service("a", {"b"}), make_service("b", {"a"})}),
             ErrorKind::dependency_cycle);
-  EXPECT_EQ(refusal_of({Action::start, {"a"}, {}},
-                       {make_service("a", {"ghost"}, ServiceState::stopped)}),
-            ErrorKind::dependency_missing);
+  EXPECT_EQ(
+      refusal_of({Action::start, {"a"}, {}}, {make_service("a", {"ghost"}, ServiceState::stopped)}),
+      ErrorKind::dependency_missing);
 }
 
 }  // namespace

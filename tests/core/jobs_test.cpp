@@ -1,0 +1,529 @@
+// Jobs from request to end: a real journal on disk, the real executor, and a fake SCM that can be
+// told exactly what to do (the backends' own tests and the end-to-end cases have real processes).
+#include "core/jobs.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "core/digest.hpp"
+#include "tests/support/fake_scm.hpp"
+
+namespace noforce {
+namespace {
+
+using namespace std::chrono_literals;
+using test::exchange_estate;
+using test::FakeScm;
+using test::make_service;
+using Names = std::vector<std::string>;
+
+const Caller kAdmin{{.name = "token:admin", .role = Role::admin, .services = {}, .actions = {}},
+                    "127.0.0.1"};
+
+// An agent without its face: it can be ended and started again on the same journal.
+class AnAgent : public ::testing::Test {
+ protected:
+  AnAgent() {
+    directory_ = std::filesystem::temp_directory_path() / ("noforce-jobs-" + to_hex(random_bytes(8)));
+    std::filesystem::create_directory(directory_);
+    std::filesystem::permissions(directory_, std::filesystem::perms::owner_all);
+  }
+  ~AnAgent() override {
+    end();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void begin(std::vector<Service> services) {
+    scm = std::make_unique<FakeScm>(std::move(services));
+    begin_again();
+  }
+  void begin_again() {
+    auto opened = Journal::open((directory_ / "noforce.db").string());
+    ASSERT_TRUE(opened) << opened.error().detail;
+    journal = std::move(*opened);
+    events = std::make_unique<EventFeed>("epoch");
+    auto started = Jobs::start({*journal, *scm, *events, nullptr}, policies, 1000ms);
+    ASSERT_TRUE(started) << started.error().detail;
+    jobs = std::move(*started);
+  }
+  void end() {
+    jobs.reset();
+    journal.reset();
+  }
+
+  static JobRequest request(Action action, Names services, Dependents dependents = Dependents::refuse) {
+    JobRequest out;
+    out.action = action;
+    out.services = std::move(services);
+    out.options.dependents = dependents;
+    return out;
+  }
+  JobPtr submit(const JobRequest& wanted) {
+    auto submitted = jobs->submit(kAdmin, wanted, std::nullopt);
+    EXPECT_TRUE(submitted) << submitted.error().detail;
+    return submitted ? submitted->job : nullptr;
+  }
+  JobPtr finished(const std::string& id) {
+    auto job = jobs->wait(kAdmin, id, system_clock().mono() + 20s);
+    EXPECT_TRUE(job && (*job)->state == JobState::done) << "the job has not ended";
+    return job ? *job : nullptr;
+  }
+  JobPtr run(const JobRequest& wanted) { return finished(submit(wanted)->id); }
+  ErrorKind refusal(const JobRequest& wanted, const Caller& caller = kAdmin) {
+    const auto submitted = jobs->submit(caller, wanted, std::nullopt);
+    EXPECT_FALSE(submitted);
+    return submitted ? ErrorKind::internal : submitted.error().kind;
+  }
+  // Until something is so; every change of a job wakes it.
+  template <typename Condition>
+  void until(const Condition& so) {
+    const MonoTime limit = system_clock().mono() + 20s;
+    std::uint64_t seen = 0;
+    while (!so()) {
+      ASSERT_LT(system_clock().mono(), limit) << "waited in vain";
+      seen = events->next(seen, 50ms).last;
+    }
+  }
+
+  Policies policies;
+  std::unique_ptr<FakeScm> scm;
+  std::unique_ptr<Journal> journal;
+  std::unique_ptr<EventFeed> events;
+  std::unique_ptr<Jobs> jobs;
+
+ private:
+  std::filesystem::path directory_;
+};
+
+TEST_F(AnAgent, RestartsATreeInOrder) {
+  begin(exchange_estate());
+  const JobPtr job = run(request(Action::restart, {"iisadmin"}, Dependents::include));
+  EXPECT_EQ(job->result, JobResult::succeeded);
+  EXPECT_EQ(scm->sent(), (Names{"stop w3svc", "stop pop3svc", "stop antispam", "stop smtpsvc",
+                                "stop iisadmin", "start iisadmin", "start smtpsvc",
+                                "start antispam", "start pop3svc", "start w3svc"}));
+  EXPECT_TRUE(job->down.empty());
+  EXPECT_EQ(job->restored, Restored::not_needed);
+  for (const auto& step : job->steps) {
+    EXPECT_EQ(step.result, StepResult::succeeded) << step.service;
+    EXPECT_TRUE(step.duration.has_value());
+  }
+}
+
+TEST_F(AnAgent, RefusesToTakeDependentsDownWithoutConsent) {
+  begin(exchange_estate());
+  const auto submitted = jobs->submit(kAdmin, request(Action::restart, {"iisadmin"}), std::nullopt);
+  ASSERT_FALSE(submitted);
+  EXPECT_EQ(submitted.error().kind, ErrorKind::dependents_running);
+  EXPECT_EQ(submitted.error().dependents, (Names{"w3svc", "pop3svc", "antispam", "smtpsvc"}));
+  EXPECT_TRUE(scm->sent().empty());
+}
+
+TEST_F(AnAgent, PutsPausedAndStoppedServicesBackWhereTheyWere) {
+  auto services = exchange_estate();
+  test::set_state(services, "pop3svc", ServiceState::paused);
+  test::set_state(services, "w3svc", ServiceState::stopped);
+  begin(services);
+  EXPECT_EQ(run(request(Action::restart, {"iisadmin"}, Dependents::include))->result,
+            JobResult::succeeded);
+  EXPECT_EQ(scm->state("pop3svc"), ServiceState::paused);
+  EXPECT_EQ(scm->state("w3svc"), ServiceState::stopped);
+  EXPECT_EQ(scm->state("antispam"), ServiceState::running);
+}
+
+TEST_F(AnAgent, DoesNothingWhereThereIsNothingToDo) {
+  begin(exchange_estate());
+  EXPECT_EQ(run(request(Action::start, {"w3svc"}))->result, JobResult::unchanged);
+  EXPECT_TRUE(scm->sent().empty());
+}
+
+TEST_F(AnAgent, ReportsAHungLeafAndBringsTheOthersBack) {
+  begin(exchange_estate());
+  scm->behave("antispam", {.hangs_on_stop = true});
+  auto wanted = request(Action::restart, {"iisadmin"}, Dependents::include);
+  wanted.options.no_progress = 1s;
+  const JobPtr job = run(wanted);
+  EXPECT_EQ(job->result, JobResult::timed_out);
+  EXPECT_EQ(job->error->kind, ErrorKind::no_progress);
+  EXPECT_EQ(job->down, (Names{"antispam"}));
+  EXPECT_EQ(job->restored, Restored::pending);
+  EXPECT_EQ(scm->state("antispam"), ServiceState::stop_pending);
+  for (const auto* up : {"iisadmin", "w3svc", "pop3svc", "smtpsvc"}) {
+    EXPECT_EQ(scm->state(up), ServiceState::running) << up;
+  }
+}
+
+TEST_F(AnAgent, StartsWhatHungOnALateStopOnceThatHasEnded) {
+  begin(exchange_estate());
+  scm->behave("iisadmin", {.hangs_on_stop = true});
+  auto wanted = request(Action::restart, {"iisadmin"}, Dependents::include);
+  wanted.options.no_progress = 1s;
+  const JobPtr job = run(wanted);
+  EXPECT_EQ(job->result, JobResult::timed_out);
+  EXPECT_EQ(job->restored, Restored::pending);
+  EXPECT_EQ(job->down.size(), 5U);
+  scm->end("iisadmin");
+  until([&] { return (*jobs->find(kAdmin, job->id))->restored == Restored::complete; });
+  for (const auto& service : scm->snapshot()->services) {
+    EXPECT_EQ(service->state, ServiceState::running) << service->name;
+  }
+  const auto follower = jobs->list(kAdmin, {});
+  ASSERT_TRUE(follower);
+  EXPECT_EQ(follower->jobs.front()->parent, job->id);
+  EXPECT_EQ(follower->jobs.front()->requested_by, "agent");
+}
+
+TEST_F(AnAgent, LeavesALateStopToTheJobThatTouchedItSince) {
+  begin({make_service("a"), make_service("b")});
+  scm->behave("a", {.hangs_on_stop = true});
+  auto wanted = request(Action::restart, {"a"});
+  wanted.options.no_progress = 1s;
+  const JobPtr job = run(wanted);
+  EXPECT_EQ(job->restored, Restored::pending);
+  const JobPtr stop = submit(request(Action::stop, {"a"}));
+  until([&] { return (*jobs->find(kAdmin, stop->id))->state == JobState::running; });
+  scm->end("a");
+  EXPECT_EQ(finished(stop->id)->result, JobResult::succeeded);
+  until([&] { return (*jobs->find(kAdmin, job->id))->restored == Restored::incomplete; });
+  EXPECT_EQ(scm->state("a"), ServiceState::stopped);
+}
+
+TEST_F(AnAgent, RunsOtherJobsWhileTenHang) {
+  std::vector<Service> services{make_service("free")};
+  for (int n = 0; n < 10; ++n) services.push_back(make_service("hung" + std::to_string(n)));
+  begin(services);
+  std::vector<JobPtr> hung;
+  for (int n = 0; n < 10; ++n) {
+    scm->behave("hung" + std::to_string(n), {.hangs_on_stop = true});
+    hung.push_back(submit(request(Action::stop, {"hung" + std::to_string(n)})));
+  }
+  EXPECT_EQ(run(request(Action::restart, {"free"}))->result, JobResult::succeeded);
+  for (int n = 0; n < 10; ++n) {
+    EXPECT_EQ((*jobs->find(kAdmin, hung[n]->id))->state, JobState::running);
+    scm->end("hung" + std::to_string(n));
+    EXPECT_EQ(finished(hung[n]->id)->result, JobResult::succeeded);
+  }
+}
+
+TEST_F(AnAgent, RunsJobsOnOneTreeInOrderOfAcceptance) {
+  begin(exchange_estate());
+  scm->behave("antispam", {.hangs_on_stop = true});
+  const JobPtr first = submit(request(Action::restart, {"antispam"}));
+  const JobPtr second = submit(request(Action::restart, {"smtpsvc"}, Dependents::include));
+  const JobPtr third = submit(request(Action::stop, {"antispam"}));
+  until([&] { return !scm->sent().empty(); });
+  EXPECT_EQ((*jobs->find(kAdmin, second->id))->state, JobState::queued);
+  scm->behave("antispam", {});
+  scm->end("antispam");
+  EXPECT_EQ(finished(third->id)->result, JobResult::succeeded);
+  EXPECT_EQ(scm->sent(),
+            (Names{"stop antispam", "start antispam", "stop antispam", "stop smtpsvc",
+                   "start smtpsvc", "start antispam", "stop antispam"}));
+}
+
+TEST_F(AnAgent, EndsAJobWhosePlanGrewWhileItWasQueuedAndTouchesNothing) {
+  auto services = exchange_estate();
+  test::set_state(services, "antispam", ServiceState::stopped);
+  begin(services);
+  const JobPtr first = [&] {
+    scm->behave("smtpsvc", {.hangs_on_stop = true});
+    return submit(request(Action::stop, {"smtpsvc"}));
+  }();
+  until([&] { return !scm->sent().empty(); });
+  const JobPtr second = submit(request(Action::restart, {"smtpsvc"}));
+  scm->run("antispam");
+  scm->change("smtpsvc", [](Service& it) { it.state = ServiceState::stopped; it.instance.reset(); });
+  EXPECT_EQ(finished(first->id)->result, JobResult::succeeded);
+  const JobPtr third = finished(second->id);
+  EXPECT_TRUE(third->result == JobResult::succeeded) << "smtpsvc is down: nothing more goes down";
+
+  scm->behave("w3svc", {.hangs_on_stop = true});
+  test::FakeScm& it = *scm;
+  const JobPtr blocker = submit(request(Action::stop, {"w3svc"}));
+  until([&] { return it.state("w3svc") == ServiceState::stop_pending; });
+  auto grows = request(Action::restart, {"w3svc"});
+  const JobPtr queued = submit(grows);
+  it.change("antispam", [](Service& service) { service.depends_on = {"smtpsvc", "w3svc"}; });
+  it.run("w3svc");
+  it.behave("w3svc", {});
+  const std::size_t before = it.sent().size();
+  EXPECT_EQ(finished(blocker->id)->state, JobState::done);
+  const JobPtr changed = finished(queued->id);
+  if (changed->result == JobResult::failed) {
+    EXPECT_EQ(changed->error->kind, ErrorKind::plan_changed);
+    EXPECT_EQ(changed->error->dependents, (Names{"antispam"}));
+    EXPECT_TRUE(changed->steps.empty());
+  } else {
+    ADD_FAILURE() << "more went down than was consented to, after " << before << " controls";
+  }
+}
+
+TEST_F(AnAgent, StopsAConsentedDependentThatCameUpAgainBeforeItsTarget) {
+  begin(exchange_estate());
+  std::atomic<bool> once{false};
+  scm->before_control([&](const Control& control) {
+    if (control.op == ControlOp::stop && control.service == "smtpsvc" && !once.exchange(true)) {
+      scm->run("w3svc");  // a trigger starts it while the tree goes down
+    }
+  });
+  const JobPtr job = run(request(Action::restart, {"iisadmin"}, Dependents::include));
+  EXPECT_EQ(job->result, JobResult::succeeded) << (job->error ? job->error->detail : "");
+  const Names sent = scm->sent();
+  EXPECT_EQ(std::count(sent.begin(), sent.end(), "stop w3svc"), 2);
+  EXPECT_LT(std::find(sent.begin(), sent.end(), "stop smtpsvc"),
+            std::find(sent.begin(), sent.end(), "stop iisadmin"));
+  EXPECT_EQ(scm->state("w3svc"), ServiceState::running);
+}
+
+TEST_F(AnAgent, DoesNotStopAServiceUnderADependentThatNobodyConsentedTo) {
+  auto services = exchange_estate();
+  test::set_state(services, "w3svc", ServiceState::stopped);
+  begin(services);
+  scm->before_control([&](const Control& control) {
+    if (control.op == ControlOp::stop && control.service == "smtpsvc") scm->run("w3svc");
+  });
+  const JobPtr job = run(request(Action::restart, {"iisadmin"}, Dependents::include));
+  EXPECT_EQ(job->result, JobResult::failed);
+  EXPECT_EQ(job->error->kind, ErrorKind::dependents_running);
+  EXPECT_EQ(job->restored, Restored::complete);
+  EXPECT_EQ(scm->state("iisadmin"), ServiceState::running);
+  const Names sent = scm->sent();
+  EXPECT_EQ(std::count(sent.begin(), sent.end(), "stop iisadmin"), 0);
+}
+
+TEST_F(AnAgent, BringsTheOthersBackWhenOneDoesNotComeUp) {
+  begin(exchange_estate());
+  scm->behave("smtpsvc", {.crashes_on_start = true});
+  const JobPtr job = run(request(Action::restart, {"iisadmin"}, Dependents::include));
+  EXPECT_EQ(job->result, JobResult::failed);
+  EXPECT_EQ(job->error->kind, ErrorKind::start_failed);
+  EXPECT_EQ(job->error->service, "smtpsvc");
+  EXPECT_EQ(job->error->native_code, 7);
+  EXPECT_EQ(job->restored, Restored::incomplete);
+  EXPECT_EQ(job->down, (Names{"smtpsvc", "antispam"}));
+  EXPECT_EQ(scm->state("pop3svc"), ServiceState::running);
+  EXPECT_EQ(scm->state("w3svc"), ServiceState::running);
+}
+
+TEST_F(AnAgent, LeavesThingsAsTheyAreIfAskedTo) {
+  begin(exchange_estate());
+  scm->behave("smtpsvc", {.crashes_on_start = true});
+  auto wanted = request(Action::restart, {"iisadmin"}, Dependents::include);
+  wanted.options.on_failure = OnFailure::leave;
+  const JobPtr job = run(wanted);
+  EXPECT_EQ(job->result, JobResult::failed);
+  EXPECT_EQ(scm->state("w3svc"), ServiceState::stopped);
+  EXPECT_EQ(job->restored, Restored::incomplete);
+}
+
+TEST_F(AnAgent, CancelsAQueuedJobAtOnceAndARunningOneBeforeItsNextStep) {
+  begin(exchange_estate());
+  scm->behave("antispam", {.hangs_on_stop = true});
+  const JobPtr running = submit(request(Action::restart, {"smtpsvc"}, Dependents::include));
+  const JobPtr queued = submit(request(Action::restart, {"smtpsvc"}, Dependents::include));
+  until([&] { return !scm->sent().empty(); });
+  const auto cancelled = jobs->cancel(kAdmin, queued->id);
+  ASSERT_TRUE(cancelled);
+  EXPECT_EQ((*cancelled)->result, JobResult::cancelled);
+  EXPECT_EQ((*cancelled)->cancelled_by, "token:admin");
+  EXPECT_FALSE(jobs->cancel(kAdmin, queued->id));
+
+  const auto cancelling = jobs->cancel(kAdmin, running->id);
+  ASSERT_TRUE(cancelling);
+  EXPECT_EQ((*cancelling)->state, JobState::cancelling);
+  scm->end("antispam");
+  const JobPtr ended = finished(running->id);
+  EXPECT_EQ(ended->result, JobResult::cancelled);
+  EXPECT_EQ(ended->restored, Restored::complete);
+  EXPECT_EQ(scm->state("antispam"), ServiceState::running);
+  const Names sent = scm->sent();
+  EXPECT_EQ(std::count(sent.begin(), sent.end(), "stop smtpsvc"), 0);
+}
+
+TEST_F(AnAgent, HoldsJobsBackUntilTheHoldIsReleased) {
+  begin(exchange_estate());
+  scm->behave("w3svc", {.hangs_on_stop = true});
+  const JobPtr running = submit(request(Action::restart, {"w3svc"}));
+  const JobPtr queued = submit(request(Action::stop, {"w3svc"}));
+  ASSERT_TRUE(jobs->set_hold(kAdmin, true, "maintenance"));
+  EXPECT_EQ(refusal(request(Action::restart, {"pop3svc"})), ErrorKind::held);
+  until([&] { return !scm->sent().empty(); });
+  scm->behave("w3svc", {});
+  scm->end("w3svc");
+  EXPECT_EQ(finished(running->id)->result, JobResult::succeeded) << "what runs ends";
+  EXPECT_EQ((*jobs->find(kAdmin, queued->id))->state, JobState::queued);
+  end();
+  begin_again();
+  EXPECT_TRUE(jobs->hold().on) << "it survives a restart of the agent";
+  EXPECT_EQ((*jobs->find(kAdmin, queued->id))->state, JobState::queued);
+  ASSERT_TRUE(jobs->set_hold(kAdmin, false, ""));
+  EXPECT_EQ(finished(queued->id)->result, JobResult::succeeded);
+}
+
+TEST_F(AnAgent, EndsAJobThatWaitedTooLong) {
+  begin({make_service("a")});
+  scm->behave("a", {.hangs_on_stop = true});
+  const JobPtr first = submit(request(Action::stop, {"a"}));
+  auto wanted = request(Action::restart, {"a"});
+  wanted.options.queue = 1s;
+  const JobPtr second = run(wanted);
+  EXPECT_EQ(second->result, JobResult::failed);
+  EXPECT_EQ(second->error->kind, ErrorKind::expired);
+  scm->end("a");
+  finished(first->id);
+}
+
+TEST_F(AnAgent, GivesTheSameJobForTheSameKey) {
+  begin(exchange_estate());
+  const auto wanted = request(Action::restart, {"w3svc"});
+  const IdempotencyKey key{"token:admin", "deploy-1", "same"};
+  const auto first = jobs->submit(kAdmin, wanted, key);
+  ASSERT_TRUE(first);
+  finished(first->job->id);
+  const auto again = jobs->submit(kAdmin, wanted, key);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->replayed);
+  EXPECT_EQ(again->job->id, first->job->id);
+  const auto other = jobs->submit(kAdmin, wanted, IdempotencyKey{"token:admin", "deploy-1", "other"});
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().kind, ErrorKind::idempotency_mismatch);
+  EXPECT_EQ(scm->sent().size(), 2U);
+}
+
+TEST_F(AnAgent, RefusesByScopeRoleProtectionDigestAndTheAgentsOwnServices) {
+  policies.services["w3svc"].is_protected = true;
+  begin(exchange_estate());
+  scm->forbid("pop3svc");
+  const Caller viewer{{.name = "token:v", .role = Role::viewer, .services = {}, .actions = {}}, "x"};
+  const Caller narrow{
+      {.name = "token:n", .role = Role::operator_, .services = {"smtp*"}, .actions = {}}, "x"};
+  const Caller starter{
+      {.name = "token:s", .role = Role::operator_, .services = {}, .actions = {"start"}}, "x"};
+  EXPECT_EQ(refusal(request(Action::restart, {"smtpsvc"}), viewer), ErrorKind::forbidden);
+  EXPECT_EQ(refusal(request(Action::restart, {"w3svc"}), narrow), ErrorKind::forbidden);
+  EXPECT_EQ(refusal(request(Action::restart, {"smtpsvc"}, Dependents::include), narrow),
+            ErrorKind::forbidden)
+      << "a dependent outside the glob counts";
+  EXPECT_EQ(refusal(request(Action::stop, {"smtpsvc"}), starter), ErrorKind::forbidden);
+  EXPECT_EQ(refusal(request(Action::stop, {"w3svc"})), ErrorKind::reason_required);
+  EXPECT_EQ(refusal(request(Action::stop, {"pop3svc"})), ErrorKind::agent_itself);
+  EXPECT_EQ(refusal(request(Action::stop, {"nobody"})), ErrorKind::unknown_service);
+  auto old = request(Action::restart, {"antispam"});
+  old.options.plan_digest = "sha256:0";
+  EXPECT_EQ(refusal(old), ErrorKind::plan_mismatch);
+  EXPECT_TRUE(scm->sent().empty());
+}
+
+TEST_F(AnAgent, ShowsWhatADryRunWouldAnswerAndDoesNothing) {
+  begin(exchange_estate());
+  const auto dry = jobs->dry_run(kAdmin, request(Action::restart, {"iisadmin"}));
+  ASSERT_TRUE(dry);
+  ASSERT_TRUE(dry->refusal);
+  EXPECT_EQ(dry->refusal->kind, ErrorKind::dependents_running);
+  EXPECT_EQ(dry->plan.goes_down.size(), 5U);
+  auto exact = request(Action::restart, {"iisadmin"}, Dependents::include);
+  exact.options.plan_digest = dry->plan.digest;
+  EXPECT_EQ(run(exact)->result, JobResult::succeeded);
+}
+
+TEST_F(AnAgent, RefusesMoreJobsThanTheQueueTakes) {
+  policies.jobs.max_queued = 2;
+  begin({make_service("a")});
+  scm->behave("a", {.hangs_on_stop = true});
+  const JobPtr first = submit(request(Action::stop, {"a"}));
+  until([&] { return !scm->sent().empty(); });
+  submit(request(Action::restart, {"a"}));
+  submit(request(Action::restart, {"a"}));
+  EXPECT_EQ(refusal(request(Action::restart, {"a"})), ErrorKind::queue_full);
+}
+
+TEST_F(AnAgent, GoesOnAfterARestartWithoutSendingASecondStop) {
+  begin(exchange_estate());
+  scm->behave("antispam", {.hangs_on_stop = true});
+  const JobPtr job = submit(request(Action::restart, {"smtpsvc"}, Dependents::include));
+  until([&] { return !scm->sent().empty(); });
+  end();
+  scm->behave("antispam", {});
+  scm->end("antispam");
+  begin_again();
+  EXPECT_EQ(finished(job->id)->result, JobResult::succeeded);
+  EXPECT_EQ(scm->sent(), (Names{"stop antispam", "stop smtpsvc", "start smtpsvc",
+                                "start antispam"}));
+}
+
+TEST_F(AnAgent, AsksAgainWithTheSameTokenAfterARestart) {
+  begin({make_service("a")});
+  std::vector<ControlToken> tokens;
+  scm->before_control([&](const Control& control) { tokens.push_back(control.token); });
+  scm->behave("a", {.hangs_on_stop = true});
+  const JobPtr job = submit(request(Action::restart, {"a"}));
+  until([&] { return scm->sent().size() == 1; });
+  end();
+  // As if the first one had never arrived.
+  scm->change("a", [](Service& it) { it.state = ServiceState::running; });
+  scm->behave("a", {});
+  begin_again();
+  EXPECT_EQ(finished(job->id)->result, JobResult::succeeded);
+  ASSERT_GE(tokens.size(), 2U);
+  EXPECT_EQ(tokens[0], tokens[1]);
+}
+
+TEST_F(AnAgent, DecidesNothingWhileTheScmIsLost) {
+  begin({make_service("a")});
+  scm->lose(true);
+  EXPECT_EQ(refusal(request(Action::restart, {"a"})), ErrorKind::scm_unavailable);
+  EXPECT_FALSE(jobs->ready());
+  scm->lose(false);
+  EXPECT_EQ(run(request(Action::restart, {"a"}))->result, JobResult::succeeded);
+}
+
+TEST_F(AnAgent, RunsNoStopWhenABeforeStopHookFails) {
+  policies.services["smtpsvc"].before_stop = {{"/bin/false"}};
+  begin(exchange_estate());
+  const JobPtr job = run(request(Action::restart, {"iisadmin"}, Dependents::include));
+  EXPECT_EQ(job->result, JobResult::failed);
+  EXPECT_EQ(job->error->kind, ErrorKind::hook_failed);
+  EXPECT_EQ(job->error->service, "smtpsvc");
+  EXPECT_EQ(job->restored, Restored::not_needed);
+  EXPECT_TRUE(job->down.empty());
+  EXPECT_TRUE(scm->sent().empty());
+}
+
+TEST_F(AnAgent, RecordsWhatServicesAreWantedToBe) {
+  begin(exchange_estate());
+  run(request(Action::stop, {"antispam"}));
+  run(request(Action::restart, {"w3svc"}));
+  const auto wanted = journal->wanted();
+  ASSERT_TRUE(wanted);
+  std::map<std::string, bool> up;
+  for (const auto& one : *wanted) up[one.service] = one.up;
+  EXPECT_EQ(up, (std::map<std::string, bool>{{"antispam", false}, {"w3svc", true}}));
+}
+
+TEST_F(AnAgent, AcceptsFromManyThreadsAtOnceAndEndsEachJobOnce) {
+  std::vector<Service> services;
+  for (int n = 0; n < 8; ++n) services.push_back(make_service("s" + std::to_string(n)));
+  begin(services);
+  std::vector<std::thread> clients;
+  std::atomic<int> good{0};
+  for (int n = 0; n < 8; ++n) {
+    clients.emplace_back([&, n] {
+      for (int i = 0; i < 25; ++i) {
+        const auto made =
+            jobs->submit(kAdmin, request(Action::restart, {"s" + std::to_string(n)}), std::nullopt);
+        if (!made) continue;
+        const auto job = jobs->wait(kAdmin, made->job->id, system_clock().mono() + 20s);
+        if (job && (*job)->result == JobResult::succeeded) ++good;
+      }
+    });
+  }
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(good, 200);
+  EXPECT_EQ(scm->sent().size(), 400U);
+}
+
+}  // namespace
+}  // namespace noforce
