@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "core/clock.hpp"
+#include "core/scm/supervisor/keeper_start.hpp"
 #include "core/scm/supervisor/process.hpp"
 #include "core/scm/supervisor/protocol.hpp"
 
@@ -65,7 +66,7 @@ std::string KeeperFiles::open(const std::string& state_dir) {
   lock_.reset(::openat(state(), "keeper.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock_) return "cannot open keeper.lock: " + errno_sentence(errno);
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    return "another keeper runs on " + state_dir;
+    return std::string(kAnotherKeeper) + " on " + state_dir;
   }
   const std::string pid = std::to_string(::getpid()) + "\n";
   (void)!::ftruncate(lock_.get(), 0);

@@ -1,0 +1,358 @@
+#include "core/scm/supervisor/keeper_client.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "core/log.hpp"
+#include "core/scm/supervisor/keeper_start.hpp"
+#include "core/scm/supervisor/process.hpp"
+#include "core/scm/supervisor/protocol.hpp"
+
+namespace noforce::supervisor {
+namespace {
+
+constexpr std::string_view kComponent = "supervisor";
+constexpr Milliseconds kStartPatience{10'000};
+constexpr Milliseconds kFirstRetry{20};
+constexpr Milliseconds kLongestRetry{5'000};
+// A control waits this long for a keeper to come back; then its effect is unknown.
+constexpr Milliseconds kAnswerPatience{10'000};
+constexpr std::size_t kMostOutstanding = 4096;
+constexpr int kMessagesPerTurn = 256;
+
+Error unavailable(const std::string& detail, const std::string& service, Effect effect) {
+  Error error;
+  error.kind = ErrorKind::scm_unavailable;
+  error.detail = detail;
+  error.service = service;
+  error.effect = effect;
+  return error;
+}
+
+}  // namespace
+
+KeeperClient::KeeperClient(Options options, Outlets outlets, Mailbox& mailbox, int cancel)
+    : options_(std::move(options)),
+      outlets_(std::move(outlets)),
+      mailbox_(mailbox),
+      cancel_(cancel),
+      inventory_(std::move(options_.specs)),
+      probes_(loop_, [this](const std::string& service, const std::string& key) {
+        send(TcpReady{.service = service, .key = key});
+      }) {}
+
+void KeeperClient::run() {
+  mailbox_watch_ = loop_.watch(mailbox_.fd(), EPOLLIN, [this](std::uint32_t) { serve_mailbox(); });
+  away_since_ = std::chrono::steady_clock::now();
+  (void)inventory_.take_inventory_changed();
+  connect();
+  while (!leaving_) {
+    try {
+      turn();
+    } catch (const std::exception& failure) {
+      log_error(kComponent, std::string("an event was lost: ") + failure.what());
+    }
+  }
+  probes_.clear();
+  loop_.forget(socket_watch_);
+  loop_.forget(mailbox_watch_);
+  if (ending_) {
+    ending_->give(
+        std::unexpected(unavailable("the agent's part ended first", {}, Effect::unknown)));
+  }
+}
+
+void KeeperClient::turn() {
+  std::optional<MonoTime> until = probes_.due();
+  if (phase_ == Phase::away) until = until ? std::min(*until, retry_at_) : retry_at_;
+  loop_.turn(until);
+  probes_.look();
+  if (phase_ == Phase::away && !leaving_ && std::chrono::steady_clock::now() >= retry_at_) {
+    connect();
+  }
+  if (!changed_.empty() && phase_ == Phase::talking) publish();
+  flush();
+}
+
+// ---- requests
+
+void KeeperClient::serve_mailbox() {
+  for (auto& request : mailbox_.take()) {
+    if (auto* control = std::get_if<Control>(&request)) submit(std::move(*control));
+    if (auto* settings = std::get_if<Redefine>(&request)) redefine(std::move(*settings));
+    if (auto* look = std::get_if<LookAgain>(&request)) look_again(*look);
+    if (auto* end = std::get_if<EndKeeper>(&request)) end_keeper(std::move(*end));
+    if (std::holds_alternative<Leave>(request)) leaving_ = true;
+  }
+}
+
+void KeeperClient::submit(Control control) {
+  if (outstanding_.size() >= kMostOutstanding || phase_ == Phase::ended) {
+    const char* why =
+        phase_ == Phase::ended ? "the keeper was ended" : "too many controls wait for the keeper";
+    const std::string service = control.service;
+    outlets_.sink->completed({.token = std::move(control.token),
+                              .service = service,
+                              .result = std::unexpected(unavailable(why, service, Effect::none))});
+    return;
+  }
+  const ControlToken token = control.token;
+  auto [at, fresh] = outstanding_.try_emplace(token, Outstanding{std::move(control)});
+  if (fresh) order_.push_back(token);
+  if (phase_ == Phase::talking) send_control(at->second);
+}
+
+void KeeperClient::redefine(Redefine redefine) {
+  inventory_.define(std::move(redefine.specs));
+  if (phase_ == Phase::talking || phase_ == Phase::hearing) {
+    // Complete again once the keeper has said how it sees the new settings.
+    phase_ = Phase::hearing;
+    send_definitions();
+  }
+}
+
+void KeeperClient::look_again(const LookAgain& look) {
+  if (phase_ != Phase::talking) return;
+  if (look.services.empty()) {
+    inventory_.begin_hearing_all();
+    return send(Query{});
+  }
+  for (const auto& service : look.services)
+    send(Query{.service = service});
+}
+
+void KeeperClient::end_keeper(EndKeeper end) {
+  if (phase_ == Phase::ended) return end.reply->give({});
+  ending_ = std::move(end.reply);
+  if (phase_ == Phase::talking) return send(End{});
+  // Nobody to ask: none answers, or it is being found just now.
+  std::exchange(ending_, nullptr)
+      ->give(std::unexpected(unavailable("no keeper answers at the moment", {}, Effect::none)));
+}
+
+// ---- the connection
+
+void KeeperClient::connect() {
+  auto socket = connect_keeper(options_.state_dir);
+  if (!socket && (socket.error() == ENOENT || socket.error() == ECONNREFUSED)) {
+    const auto started = start_keeper(options_.executable, options_.keeper_args, options_.state_dir,
+                                      cancel_, kStartPatience);
+    socket = connect_keeper(options_.state_dir);
+    if (!started && !socket) {
+      log_warning(kComponent, "no keeper: " + started.error());
+      // The other one is about to listen, or about to be gone.
+      if (!started.error().starts_with(kAnotherKeeper)) {
+        outlets_.ready(std::unexpected(unavailable(started.error(), {}, Effect::none)));
+      }
+    } else if (started) {
+      log_info(kComponent, "a keeper was started");
+    }
+  }
+  if (!socket) return retry_later();
+  attach(std::move(*socket));
+}
+
+void KeeperClient::retry_later() {
+  retry_delay_ = std::clamp(retry_delay_ * 2, kFirstRetry, kLongestRetry);
+  retry_at_ = std::chrono::steady_clock::now() + retry_delay_;
+  if (std::chrono::steady_clock::now() - away_since_ > kAnswerPatience) refuse_outstanding();
+}
+
+void KeeperClient::refuse_outstanding() {
+  for (const auto& token : std::exchange(order_, {})) {
+    auto node = outstanding_.extract(token);
+    if (node.empty()) continue;
+    const Outstanding& o = node.mapped();
+    outlets_.sink->completed(
+        {.token = token,
+         .service = o.control.service,
+         .result = std::unexpected(unavailable("the keeper cannot be reached", o.control.service,
+                                               o.sent ? Effect::unknown : Effect::none))});
+  }
+}
+
+void KeeperClient::attach(Fd socket) {
+  socket_ = std::move(socket);
+  phase_ = Phase::greeting;
+  outbox_.clear();
+  wants_room_ = false;
+  socket_watch_ = loop_.watch(socket_.get(), EPOLLIN, [this](std::uint32_t events) {
+    if ((events & EPOLLOUT) != 0) flush();
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) receive_some();
+  });
+  send(Hello{.pid = ::getpid()});
+  flush();
+}
+
+void KeeperClient::lost(const std::string& why) {
+  const bool ends = phase_ == Phase::ended;
+  const bool was_talking = phase_ == Phase::talking || (phase_ == Phase::hearing && !told_lost_);
+  loop_.forget(socket_watch_);
+  socket_.reset();
+  outbox_.clear();
+  probes_.clear();
+  if (!ends) phase_ = Phase::away;
+  if (was_talking || ends) away_since_ = std::chrono::steady_clock::now();
+  if (!told_lost_ && ever_complete_) {
+    told_lost_ = true;
+    outlets_.publish(inventory_.picture(false));
+    outlets_.sink->connection_changed(true);
+  }
+  if (ending_) std::exchange(ending_, nullptr)->give({});
+  if (ends) return;
+  log_warning(kComponent, "the connection to the keeper is lost: " + why);
+  if (was_talking) {
+    retry_delay_ = Milliseconds{0};
+    retry_at_ = MonoTime{};  // at once
+  } else {
+    retry_later();
+  }
+}
+
+void KeeperClient::receive_some() {
+  std::string buffer;
+  for (int i = 0; i < kMessagesPerTurn && socket_; ++i) {
+    buffer.resize(kMaxMessage + 1);
+    const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) return;
+    if (got < 0) return lost(errno_sentence(errno));
+    if (got == 0) return lost("it ended");
+    buffer.resize(static_cast<std::size_t>(got));
+    if (const auto message = decode(buffer)) {
+      take(*message);
+    } else {
+      log_warning(kComponent, "a message of the keeper cannot be read: " + message.error());
+    }
+  }
+}
+
+void KeeperClient::take(const Message& message) {
+  if (const auto* hello = std::get_if<Hello>(&message)) {
+    if (phase_ != Phase::greeting) return;
+    if (const auto why = incompatible(*hello)) {
+      outlets_.ready(std::unexpected(unavailable(*why, {}, Effect::none)));
+      return lost(*why);
+    }
+    return greeted();
+  }
+  if (const auto* refused = std::get_if<Refused>(&message)) {
+    outlets_.ready(std::unexpected(unavailable(refused->why, {}, Effect::none)));
+    if (phase_ != Phase::ended) phase_ = Phase::greeting;  // so that the next try waits a while
+    return lost(refused->why);
+  }
+  if (const auto* status = std::get_if<Status>(&message)) return heard(*status);
+  if (std::holds_alternative<StatusAll>(message)) return heard_all();
+  if (const auto* answer = std::get_if<Answer>(&message)) return answered(*answer);
+  if (const auto* end = std::get_if<EndAnswer>(&message)) return end_answered(*end);
+}
+
+void KeeperClient::greeted() {
+  phase_ = Phase::hearing;
+  send_definitions();
+}
+
+void KeeperClient::send_definitions() {
+  inventory_.begin_hearing_all();
+  for (const auto& [name, spec] : inventory_.specs()) {
+    std::string bytes = encode(Define{.spec = spec});
+    if (bytes.size() <= kMaxMessage) outbox_.push_back(std::move(bytes));
+  }
+  send(DefinedAll{});
+}
+
+void KeeperClient::heard(const Status& status) {
+  if (inventory_.take(status)) changed_.push_back(status.name);
+  const ServiceSpec* spec = inventory_.spec(status.name);
+  if (status.wants_tcp && status.instance && spec != nullptr) {
+    probes_.want(status.name, status.instance->key, spec->ready_tcp);
+  } else {
+    probes_.drop(status.name);
+  }
+}
+
+void KeeperClient::heard_all() {
+  inventory_.heard_all();
+  if (phase_ != Phase::hearing) return;
+  phase_ = Phase::talking;
+  retry_delay_ = Milliseconds{0};
+  const bool again = std::exchange(told_lost_, false);
+  const bool first = !std::exchange(ever_complete_, true);
+  publish();
+  if (again) outlets_.sink->connection_changed(false);
+  if (first) outlets_.ready({});
+  for (const auto& token : order_) {
+    const auto found = outstanding_.find(token);
+    if (found != outstanding_.end()) send_control(found->second);
+  }
+}
+
+void KeeperClient::answered(const Answer& answer) {
+  if (!outstanding_.contains(answer.token)) return;
+  // What the answer speaks of was said before it: seen before it is told.
+  if (!changed_.empty() && phase_ == Phase::talking) publish();
+  outstanding_.erase(answer.token);
+  std::erase(order_, answer.token);
+  outlets_.sink->completed(
+      {.token = answer.token, .service = answer.service, .result = answer.result});
+}
+
+void KeeperClient::end_answered(const EndAnswer& answer) {
+  if (answer.refused.empty()) {
+    phase_ = Phase::ended;  // the reply follows with the end of the connection
+    return;
+  }
+  if (!ending_) return;
+  Error error;
+  error.kind = ErrorKind::control_not_accepted;
+  error.detail = "the keeper stays: " + answer.refused;
+  std::exchange(ending_, nullptr)->give(std::unexpected(std::move(error)));
+}
+
+// ---- out
+
+void KeeperClient::send(const Message& message) {
+  if (socket_) outbox_.push_back(encode(message));
+}
+
+void KeeperClient::send_control(Outstanding& outstanding) {
+  const Control& c = outstanding.control;
+  outstanding.sent = true;
+  send(Command{.op = c.op,
+               .service = c.service,
+               .key = c.instance ? c.instance->key : std::string(),
+               .token = c.token,
+               .comment = c.comment});
+}
+
+void KeeperClient::flush() {
+  while (socket_ && !outbox_.empty()) {
+    const std::string& bytes = outbox_.front();
+    const ssize_t sent =
+        ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno != EMSGSIZE) break;
+    outbox_.pop_front();
+  }
+  const bool wants_room = socket_ && !outbox_.empty();
+  if (wants_room != wants_room_) {
+    wants_room_ = wants_room;
+    loop_.rewatch(socket_watch_, wants_room ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  }
+}
+
+void KeeperClient::publish() {
+  outlets_.publish(inventory_.picture(true));
+  std::vector<std::string> changed = std::exchange(changed_, {});
+  std::sort(changed.begin(), changed.end());
+  changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
+  if (inventory_.take_inventory_changed()) outlets_.sink->inventory_changed();
+  for (const auto& service : changed)
+    outlets_.sink->observed(service);
+}
+
+}  // namespace noforce::supervisor

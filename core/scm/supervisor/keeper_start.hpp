@@ -1,0 +1,28 @@
+// The agent's side of the keeper's life: find it, or start one that does not depend on the agent.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/scm/supervisor/fd.hpp"
+
+namespace noforce::supervisor {
+
+// How the sentence of a keeper begins that found another one on its state directory.
+inline constexpr std::string_view kAnotherKeeper = "another keeper runs";
+
+// A connection to the keeper of this state directory; errno when none listens.
+[[nodiscard]] std::expected<Fd, int> connect_keeper(const std::string& state_dir);
+
+// Starts `executable args...` in a session of its own, as a child of nobody, and waits until it
+// says that it listens. The sentence why not: its own, or that it took longer than `patience`, or
+// that `cancel` became readable.
+[[nodiscard]] std::expected<void, std::string> start_keeper(const std::string& executable,
+                                                            const std::vector<std::string>& args,
+                                                            const std::string& state_dir,
+                                                            int cancel, Milliseconds patience);
+
+}  // namespace noforce::supervisor
