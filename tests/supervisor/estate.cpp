@@ -1,0 +1,216 @@
+#include "tests/supervisor/estate.hpp"
+
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "core/scm/supervisor/process.hpp"
+
+namespace noforce::supervisor::testing {
+namespace {
+
+constexpr std::chrono::seconds kBroken{20};  // only broken code waits for so long
+
+}  // namespace
+
+void Listener::observed(std::string_view) {
+  const std::scoped_lock lock(mutex_);
+  ++moves_;
+  moved_.notify_all();
+}
+
+void Listener::completed(Completion completion) {
+  const std::scoped_lock lock(mutex_);
+  completions_.push_back(std::move(completion));
+  ++moves_;
+  moved_.notify_all();
+}
+
+void Listener::inventory_changed() {
+  observed({});
+}
+
+void Listener::connection_changed(bool lost) {
+  const std::scoped_lock lock(mutex_);
+  lost_ = lost;
+  if (lost) ++losses_;
+  ++moves_;
+  moved_.notify_all();
+}
+
+bool Listener::wait(const std::function<bool()>& true_now) {
+  const auto until = std::chrono::steady_clock::now() + kBroken;
+  while (true) {
+    std::uint64_t seen = 0;
+    {
+      const std::scoped_lock lock(mutex_);
+      seen = moves_;
+    }
+    if (true_now()) return true;
+    std::unique_lock lock(mutex_);
+    if (!moved_.wait_until(lock, until, [&] { return moves_ != seen; })) return false;
+  }
+}
+
+std::optional<Result<void>> Listener::answer(const ControlToken& token) {
+  const std::scoped_lock lock(mutex_);
+  for (const auto& completion : completions_) {
+    if (completion.token == token) return completion.result;
+  }
+  return std::nullopt;
+}
+
+int Listener::answers(const ControlToken& token) {
+  const std::scoped_lock lock(mutex_);
+  int count = 0;
+  for (const auto& completion : completions_)
+    count += completion.token == token ? 1 : 0;
+  return count;
+}
+
+int Listener::losses() {
+  const std::scoped_lock lock(mutex_);
+  return losses_;
+}
+
+bool Listener::lost() {
+  const std::scoped_lock lock(mutex_);
+  return lost_;
+}
+
+Estate::Estate() {
+  std::string pattern = (std::filesystem::temp_directory_path() / "noforce-keeper-XXXXXX").string();
+  folder_ = ::mkdtemp(pattern.data());
+}
+
+Estate::~Estate() {
+  if (!scm_ && !begin()) return;
+  // Whatever a test left halted or holding on ends here, by pid: they are the test's own children's
+  // children, and hold nothing of worth.
+  for (const auto& known : scm_->snapshot()->services) {
+    if (!is_up(known->state)) continue;
+    send(ControlOp::stop, known->name);
+    if (known->instance) {
+      const Fd pidfd = open_pidfd(known->instance->pid);
+      (void)send_signal(pidfd, SIGCONT);
+      (void)send_signal(pidfd, SIGKILL);
+    }
+  }
+  wait([this] {
+    for (const auto& known : scm_->snapshot()->services) {
+      if (is_up(known->state)) return false;
+    }
+    return true;
+  });
+  const std::int64_t keeper = keeper_pid();
+  (void)scm_->end_keeper(Milliseconds(5000));
+  leave();
+  if (alive(keeper)) ::kill(static_cast<pid_t>(keeper), SIGKILL);
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+std::string Estate::file(const std::string& name) const {
+  std::ifstream in(folder_ + "/" + name);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+ServiceSpec& Estate::add(const std::string& name, std::vector<std::string> command) {
+  ServiceSpec spec;
+  spec.name = name;
+  spec.display_name = name;
+  spec.command = std::move(command);
+  specs_.push_back(std::move(spec));
+  return specs_.back();
+}
+
+Puppet& Estate::add_puppet(const std::string& name) {
+  puppets_[name] = std::make_unique<Puppet>(folder_ + "/" + name + ".fifo");
+  add(name, puppets_[name]->command()).type = Readiness::notify;
+  return *puppets_[name];
+}
+
+ServiceSpec& Estate::spec(const std::string& name) {
+  for (auto& spec : specs_) {
+    if (spec.name == name) return spec;
+  }
+  return specs_.front();
+}
+
+Result<void> Estate::begin() {
+  listener_ = std::make_unique<Listener>();
+  scm_ = std::make_unique<SupervisorScm>(SupervisorOptions{.state_dir = folder_,
+                                                           .executable = "/proc/self/exe",
+                                                           .keeper_args = {"--keeper", folder_},
+                                                           .specs = specs_});
+  return scm_->start(*listener_, Milliseconds(20'000));
+}
+
+void Estate::leave() {
+  scm_.reset();
+}
+
+Service Estate::service(const std::string& name) {
+  const PicturePtr picture = scm_->snapshot();
+  const Service* found = picture->find(name);
+  return found == nullptr ? Service{} : *found;
+}
+
+std::int64_t Estate::keeper_pid() const {
+  const std::string text = file("keeper.lock");
+  return text.empty() ? 0 : std::stoll(text);
+}
+
+void Estate::kill_keeper() {
+  const std::int64_t pid = keeper_pid();
+  const Fd pidfd = open_pidfd(pid);
+  (void)send_signal(pidfd, SIGKILL);
+  pollfd wait{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+  ::poll(&wait, 1, 10'000);
+}
+
+void Estate::send(ControlOp op, const std::string& name, const ControlToken& token,
+                  const std::optional<Instance>& instance) {
+  scm_->submit(
+      {.op = op, .service = name, .instance = instance, .token = token, .comment = "test"});
+}
+
+ControlToken Estate::send(ControlOp op, const std::string& name) {
+  const ControlToken token{.job = "01TEST", .step = next_++, .attempt = 1};
+  send(op, name, token, service(name).instance);
+  return token;
+}
+
+Result<void> Estate::control(ControlOp op, const std::string& name) {
+  const ControlToken token = send(op, name);
+  if (!wait([&] { return listener_->answer(token).has_value(); })) {
+    return noforce::fail(ErrorKind::timeout, "no answer");
+  }
+  return *listener_->answer(token);
+}
+
+bool Estate::wait_for(const std::string& name, ServiceState state) {
+  return wait([&] { return service(name).state == state; });
+}
+
+bool eventually(const std::function<bool()>& true_now) {
+  const auto until = std::chrono::steady_clock::now() + kBroken;
+  while (!true_now()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    ::poll(nullptr, 0, 2);
+  }
+  return true;
+}
+
+bool alive(std::int64_t pid) {
+  const auto stat = read_stat(pid);
+  return stat && !stat->gone();
+}
+
+}  // namespace noforce::supervisor::testing

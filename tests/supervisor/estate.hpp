@@ -1,0 +1,91 @@
+// A state directory with a keeper, an agent's backend over it, and waiting for what they say.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/scm/supervisor/backend.hpp"
+#include "tests/supervisor/puppet.hpp"
+
+namespace noforce::supervisor::testing {
+
+// Collects what a backend says; waits are woken by it, with a limit for broken code only.
+class Listener final : public ScmSink {
+ public:
+  void observed(std::string_view service) override;
+  void completed(Completion completion) override;
+  void inventory_changed() override;
+  void connection_changed(bool lost) override;
+
+  // Waits until `true_now`, looked at after each call of the backend.
+  bool wait(const std::function<bool()>& true_now);
+  [[nodiscard]] std::optional<Result<void>> answer(const ControlToken& token);
+  [[nodiscard]] int answers(const ControlToken& token);
+  [[nodiscard]] int losses();
+  [[nodiscard]] bool lost();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable moved_;
+  std::uint64_t moves_ = 0;
+  std::vector<Completion> completions_;
+  int losses_ = 0;
+  bool lost_ = false;
+};
+
+class Estate {
+ public:
+  Estate();
+  ~Estate();  // stops every service and ends the keeper
+  Estate(const Estate&) = delete;
+  Estate& operator=(const Estate&) = delete;
+
+  [[nodiscard]] const std::string& folder() const { return folder_; }
+  [[nodiscard]] std::string file(const std::string& name) const;  // its text
+  // Adds a service; before begin() or followed by reconfigure().
+  ServiceSpec& add(const std::string& name, std::vector<std::string> command);
+  // A puppet of type notify.
+  Puppet& add_puppet(const std::string& name);
+  [[nodiscard]] ServiceSpec& spec(const std::string& name);
+  [[nodiscard]] std::vector<ServiceSpec>& specs() { return specs_; }
+
+  // Starts a backend (and a keeper if need be); ends it without a word to the keeper.
+  Result<void> begin();
+  void leave();
+  [[nodiscard]] SupervisorScm& scm() { return *scm_; }
+  [[nodiscard]] Listener& listener() { return *listener_; }
+
+  [[nodiscard]] Service service(const std::string& name);
+  [[nodiscard]] std::int64_t keeper_pid() const;
+  // The keeper dies by force, as nothing in the program does; returns when it is gone.
+  void kill_keeper();
+
+  // Sends a control to the present instance and waits for the answer.
+  Result<void> control(ControlOp op, const std::string& name);
+  ControlToken send(ControlOp op, const std::string& name);
+  void send(ControlOp op, const std::string& name, const ControlToken& token,
+            const std::optional<Instance>& instance);
+  bool wait_for(const std::string& name, ServiceState state);
+  bool wait(const std::function<bool()>& true_now) { return listener_->wait(true_now); }
+
+ private:
+  std::string folder_;
+  std::vector<ServiceSpec> specs_;
+  std::map<std::string, std::unique_ptr<Puppet>> puppets_;
+  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<SupervisorScm> scm_;
+  std::uint32_t next_ = 1;
+};
+
+// Waits for a file's text or a process to be as wanted, for what no backend tells.
+bool eventually(const std::function<bool()>& true_now);
+bool alive(std::int64_t pid);
+
+}  // namespace noforce::supervisor::testing

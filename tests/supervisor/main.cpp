@@ -1,0 +1,19 @@
+// The tests' program is also the keeper that they start (`--keeper DIR`) and the service that it
+// runs (`--puppet FIFO`): real processes, and no other executable needed.
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "core/scm/supervisor/keeper.hpp"
+#include "tests/supervisor/puppet.hpp"
+
+int main(int argc, char** argv) {
+  if (argc >= 3 && std::string_view(argv[1]) == "--keeper") {
+    return noforce::supervisor::run_keeper({.state_dir = argv[2]});
+  }
+  if (argc >= 3 && std::string_view(argv[1]) == "--puppet") {
+    return noforce::supervisor::testing::run_puppet(argv[2]);
+  }
+  ::testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,146 @@
+#include "tests/supervisor/puppet.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+namespace noforce::supervisor::testing {
+namespace {
+
+bool notify(std::string text) {
+  const char* address = std::getenv("NOTIFY_SOCKET");
+  if (address == nullptr) return false;
+  std::replace(text.begin(), text.end(), '|', '\n');
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  const std::size_t size = std::strlen(address);
+  std::memcpy(name.sun_path, address, size);
+  if (name.sun_path[0] == '@') name.sun_path[0] = '\0';
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const bool sent =
+      ::sendto(fd, text.data(), text.size(), 0, reinterpret_cast<const sockaddr*>(&name),
+               static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size)) >= 0;
+  ::close(fd);
+  return sent;
+}
+
+void write_down(const std::string& fifo, const std::string& signal) {
+  const int fd = ::open((fifo + ".signals").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  const std::string line = signal + "\n";
+  (void)!::write(fd, line.data(), line.size());
+  ::close(fd);
+}
+
+struct State {
+  std::string fifo;
+  bool holds = false;
+};
+
+void obey(State& state, const std::string& line) {
+  const auto space = line.find(' ');
+  const std::string verb = line.substr(0, space);
+  const std::string rest = space == std::string::npos ? "" : line.substr(space + 1);
+  if (verb == "notify") notify(rest);
+  if (verb == "hold") state.holds = true;
+  if (verb == "say") (void)!::write(1, (rest + "\n").data(), rest.size() + 1);
+  if (verb == "exit") ::_exit(std::atoi(rest.c_str()));
+  if (verb == "child") {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(notify(rest) ? 0 : 1);
+    // Left unreaped until the keeper had time to look: it must know the sender.
+  }
+  if (verb == "hand-over") {
+    const pid_t parent = ::getpid();
+    if (::fork() != 0) {
+      ::pause();
+    } else {
+      notify("MAINPID=" + std::to_string(::getpid()) + "\nSTATUS=handed over");
+      ::kill(parent, SIGALRM);  // ends the parent, as its default
+    }
+  }
+}
+
+}  // namespace
+
+int run_puppet(const std::string& fifo) {
+  State state{.fifo = fifo};
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int s : {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2})
+    sigaddset(&set, s);
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  const int signals = ::signalfd(-1, &set, SFD_CLOEXEC);
+  const int orders = ::open(fifo.c_str(), O_RDWR | O_CLOEXEC);
+  if (signals < 0 || orders < 0) return 99;
+  if (std::getenv("PUPPET_SILENT") == nullptr) notify("READY=1");
+  std::string input;
+  while (true) {
+    std::array<pollfd, 2> waits{pollfd{signals, POLLIN, 0}, pollfd{orders, POLLIN, 0}};
+    ::poll(waits.data(), waits.size(), -1);
+    if ((waits[0].revents & POLLIN) != 0) {
+      signalfd_siginfo info{};
+      (void)!::read(signals, &info, sizeof info);
+      const int s = static_cast<int>(info.ssi_signo);
+      write_down(fifo, s == SIGTERM ? "TERM" : s == SIGHUP ? "HUP" : std::to_string(s));
+      if (s == SIGTERM && !state.holds) ::_exit(0);
+    }
+    if ((waits[1].revents & POLLIN) != 0) {
+      std::array<char, 4096> buffer;
+      const ssize_t got = ::read(orders, buffer.data(), buffer.size());
+      if (got > 0) input.append(buffer.data(), static_cast<std::size_t>(got));
+      for (auto end = input.find('\n'); end != std::string::npos; end = input.find('\n')) {
+        const std::string line = input.substr(0, end);
+        input.erase(0, end + 1);
+        obey(state, line);
+      }
+    }
+  }
+}
+
+Puppet::Puppet(std::string fifo) : fifo_(std::move(fifo)) {
+  ::mkfifo(fifo_.c_str(), 0600);
+  fd_ = ::open(fifo_.c_str(), O_RDWR | O_CLOEXEC);
+}
+
+Puppet::~Puppet() {
+  ::close(fd_);
+}
+
+std::vector<std::string> Puppet::command() const {
+  std::array<char, 4096> self;
+  const ssize_t size = ::readlink("/proc/self/exe", self.data(), self.size());
+  return {std::string(self.data(), static_cast<std::size_t>(size)), "--puppet", fifo_};
+}
+
+void Puppet::tell(const std::string& line) const {
+  const std::string text = line + "\n";
+  (void)!::write(fd_, text.data(), text.size());
+}
+
+std::vector<std::string> Puppet::signals() const {
+  std::vector<std::string> out;
+  std::ifstream file(fifo_ + ".signals");
+  for (std::string line; std::getline(file, line);)
+    out.push_back(line);
+  return out;
+}
+
+void Puppet::forget_signals() const {
+  ::unlink((fifo_ + ".signals").c_str());
+}
+
+}  // namespace noforce::supervisor::testing
