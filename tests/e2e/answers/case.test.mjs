@@ -72,7 +72,7 @@ scenario('text/plain is one greppable line', async (agent) => {
 
   agent.control('leaf', { stop: 'hang' });
   const hung = await agent.api.post('/v1/services/leaf/restart?wait=30&no_progress_s=1', undefined, plain);
-  assert.match(hung.text, /^timed_out restart leaf \d+\.\d+s job=[0-9A-Z]{26} down=leaf\n$/);
+  assert.match(hung.text, /^timed_out restart leaf \d+\.\d+s job=[0-9A-Z]{26} down=leaf error=no_progress\n$/);
 });
 
 scenario('An unchanged service and an unchanged job are 304, a changed one is not', async (agent) => {

@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 // as Ctrl-C does.
 function paste(line, enough = () => false) {
   return within(90, line, new Promise((resolve) => {
-    const shell = spawn('bash', ['-c', `exec ${line}`], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const shell = spawn('bash', ['-c', line.includes('|') ? line : `exec ${line}`], { stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '';
     const take = (text) => {
       out += text;
@@ -91,11 +91,9 @@ async function tryAll(running) {
   const [status, dryRun, restart, steps, events] = running.lines;
   for (const line of running.lines) assert.doesNotMatch(line, /nf_/, 'no token on a command line');
 
-  const all = JSON.parse((await paste(status)).out);
-  assert.deepEqual(all.items.map((s) => [s.name, s.state]), [
-    ['antispam', 'running'], ['iisadmin', 'running'], ['pop3svc', 'running'], ['smtpsvc', 'running'], ['w3svc', 'running'],
+  assert.deepEqual((await paste(status)).out.split('\n').filter(Boolean).map((line) => line.split(' ').slice(0, 2).join(' ')), [
+    'running antispam', 'running iisadmin', 'running pop3svc', 'running smtpsvc', 'running w3svc',
   ]);
-  assert.ok(all.items.some((s) => s.display_name === 'Simple Mail Transfer Protocol (SMTP)'));
 
   const plan = JSON.parse((await paste(dryRun)).out);
   assert.equal(plan.goes_down.length, 5);

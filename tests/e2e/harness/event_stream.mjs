@@ -13,6 +13,7 @@ export class EventStream {
   constructor(client) {
     this.client = client;
     this.events = []; // { id, event, data }, data parsed
+    this.lastId = undefined; // what to come back with
     this.comments = 0; // heartbeats
     this.waiting = new Set();
     this.error = null;
@@ -64,13 +65,15 @@ export class EventStream {
       if (name === '') this.comments += 1;
       else if (name === 'data') event.data += (event.data === '' ? '' : '\n') + value;
       else if (name === 'id' || name === 'event') event[name] = value;
-      if (name !== '' && name !== 'retry') fields += 1;
+      if (name === 'event' || name === 'data') fields += 1;
     }
-    if (fields === 0) return;
+    if (event.id !== undefined) this.lastId = event.id;
+    if (fields === 0) return; // a comment, or an id alone: the place in the stream
     try {
       event.data = event.data === '' ? null : JSON.parse(event.data);
       if (event.event === 'job') this.client.contract?.checkSchema('Job', event.data, 'event job');
       if (event.event === 'service') this.client.contract?.checkSchema('Service', event.data, 'event service');
+      if (event.event === 'gap') this.client.contract?.checkSchema('Gap', event.data, 'event gap');
       if (!['job', 'service', 'gap'].includes(event.event)) throw new Error(`unknown event '${event.event}'`);
     } catch (error) {
       this.error ??= error;

@@ -33,6 +33,7 @@ const contract = new Contract({
   components: {
     schemas: {
       Job: { type: 'object', required: ['id', 'down'], properties: { id: { type: 'string' }, down: { type: ['array', 'null'] } } },
+      Gap: { type: 'object' },
       Problem: { type: 'object', required: ['code'], properties: { code: { enum: ['not_found'] } } },
     },
     responses: { Problem: { content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } } },
@@ -73,8 +74,9 @@ test('The contract notices each way in which an answer can differ', () => {
 
 test('The event stream understands fields in pieces, comments and many lines of data', () => {
   const stream = new EventStream({ contract });
-  for (const block of [': beat', 'retry: 100', 'id: e-1\nevent: job\ndata: {"id":"a",\ndata: "down":[]}', 'event: gap\ndata:', 'id:e-2\nevent:job\ndata:{"id":1}']) stream.take(block);
+  for (const block of [': beat', 'retry: 100', 'id: e-1\nevent: job\ndata: {"id":"a",\ndata: "down":[]}', 'id: e-9', 'event: gap\ndata: {}', 'id:e-2\nevent:job\ndata:{"id":1}']) stream.take(block);
   assert.equal(stream.comments, 1);
+  assert.equal(stream.lastId, 'e-2');
   assert.deepEqual(stream.events.map((e) => [e.id, e.event]), [['e-1', 'job'], [undefined, 'gap'], ['e-2', 'job']]);
   assert.deepEqual(stream.events[0].data, { id: 'a', down: [] });
   assert.match(stream.error.message, /event job contradicts/, 'events are judged too');
