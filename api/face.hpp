@@ -1,0 +1,60 @@
+// The face: what answers a request. It owns the table of operations; everything else belongs to
+// whoever made it.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "api/router.hpp"
+#include "api/server/message.hpp"
+#include "core/clock.hpp"
+#include "core/credentials.hpp"
+#include "core/events.hpp"
+#include "core/jobs.hpp"
+#include "core/journal.hpp"
+
+namespace noforce::api {
+
+// What the agent says of itself; does not change while it runs.
+struct AgentInfo {
+  std::string version;
+  std::string backend;  // "supervisor", "systemd", "windows"
+  std::string hostname;
+  WallTime started_at{};
+  MonoTime started{};
+};
+
+struct FaceParts {
+  Jobs& jobs;
+  Credentials& credentials;
+  Journal& journal;
+  EventFeed& events;
+  AgentInfo agent;
+  std::vector<std::string> hosts;  // the names by which the agent may be called
+  const Clock& clock = system_clock();
+};
+
+// Any thread.
+class Face {
+ public:
+  explicit Face(FaceParts parts);
+  ~Face();
+  Face(const Face&) = delete;
+  Face& operator=(const Face&) = delete;
+
+  // Never throws; an internal error is a 500 that gives nothing away. May wait as long as the
+  // request asks it to, until request.is_interrupted().
+  [[nodiscard]] Response handle(const Request& request);
+  // On reload: the names that count from now on.
+  void set_hosts(std::vector<std::string> hosts);
+
+  [[nodiscard]] static std::span<const Route> routes();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace noforce::api
