@@ -65,16 +65,18 @@ class FakeScm final : public Scm {
     return sent_;
   }
   [[nodiscard]] ServiceState state(const std::string& name) const {
-    return snapshot()->find(name)->state;
+    const PicturePtr picture = snapshot();
+    return picture->find(name)->state;
   }
 
   Result<void> start(ScmSink& sink, Milliseconds) override {
     sink_ = &sink;
     return {};
   }
-  void stop() override {}
+  void stop() override { sink_ = nullptr; }
   std::optional<std::string> resolve(std::string_view spelling) const override {
-    const Service* found = snapshot()->find(spelling);
+    const PicturePtr picture = snapshot();
+    const Service* found = picture->find(spelling);
     return found == nullptr ? std::nullopt : std::optional<std::string>(found->name);
   }
   PicturePtr snapshot() const override {
