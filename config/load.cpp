@@ -437,6 +437,9 @@ constexpr auto usable_limits = std::to_array<LimitName>({
 constexpr auto deadly_limits =
     std::to_array<std::string_view>({"cpu", "rttime", "fsize", "as", "data", "stack"});
 
+// Until api/server asks clients for certificates.
+constexpr bool takes_client_certificates = false;
+
 // What the supervisor itself puts into a service's environment.
 constexpr auto reserved_variables = std::to_array<std::string_view>({"NOTIFY_SOCKET"});
 
@@ -541,6 +544,11 @@ class Reader {
                  "'certificate' and 'key' belong together: give both, or none for those that "
                  "`noforce init` made");
     }
+    if (!tls.client_ca.empty() && !takes_client_certificates && checks_ == MachineChecks::yes) {
+      report_.at(place_of(*table, "client_ca"),
+                 "this build asks no client for a certificate; take 'client_ca' and each "
+                 "[[client]] out, and give tokens instead (`noforce token create`)");
+    }
     tls.certificate = from_here(tls.certificate);
     tls.key = from_here(tls.key);
     tls.client_ca = from_here(tls.client_ca);
@@ -591,7 +599,7 @@ class Reader {
     read<LogLevel>(*table, "level", settings_.log.level,
                    {{"debug", LogLevel::debug},
                     {"info", LogLevel::info},
-                    {"warn", LogLevel::warn},
+                    {"warning", LogLevel::warning},
                     {"error", LogLevel::error}});
     read(*table, "file", settings_.log.file);
     settings_.log.file = from_here(settings_.log.file);

@@ -14,7 +14,8 @@ constexpr std::int64_t one_month = 31 * one_day;
 constexpr auto all_sections = std::to_array<Section>({
     {"server", SectionKind::table, "Where the agent listens and what it keeps"},
     {"tls", SectionKind::table, "The server's certificate; without it, what `noforce init` made"},
-    {"client", SectionKind::list, "A client certificate and what its owner may do"},
+    {"client", SectionKind::list,
+     "A client certificate and what its owner may do (this build takes none yet)"},
     {"scm", SectionKind::table, "The service control manager that is worked with"},
     {"supervisor", SectionKind::table, "The embedded service manager"},
     {"jobs", SectionKind::table, "What a job gets where the request does not say"},
@@ -55,10 +56,10 @@ constexpr auto all_keys = std::to_array<Key>({
      .meaning = "Only these: stop, start, restart, reload, pause, continue; empty: all"},
 
     {.section = "scm", .name = "backend", .type = ValueType::choice, .fallback = "\"supervisor\"",
-     .meaning = "supervisor runs the services of this file itself; systemd; windows",
+     .meaning = "supervisor runs the services of this file itself; this build has no other one",
      .choices = "supervisor|systemd|windows"},
     {.section = "scm", .name = "manager", .type = ValueType::choice, .fallback = "\"system\"",
-     .meaning = "systemd only: the system's manager or the user's",
+     .meaning = "For systemd, which this build has not: the manager of the system or the user's",
      .choices = "system|user"},
 
     {.section = "supervisor", .name = "on_exit", .type = ValueType::choice,
@@ -86,8 +87,8 @@ constexpr auto all_keys = std::to_array<Key>({
      .least = 1, .most = 1'000'000},
 
     {.section = "log", .name = "level", .type = ValueType::choice, .fallback = "\"info\"",
-     .meaning = "debug, info, warn or error",
-     .choices = "debug|info|warn|error"},
+     .meaning = "debug, info, warning or error",
+     .choices = "debug|info|warning|error"},
     {.section = "log", .name = "file", .type = ValueType::text, .fallback = "\"\"",
      .meaning = "A file that the log is appended to; empty: standard error"},
 

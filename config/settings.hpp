@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/log.hpp"
 #include "core/policy.hpp"
 #include "core/principal.hpp"
 #include "core/scm/supervisor/spec.hpp"
@@ -53,8 +54,6 @@ struct ScmSettings {
 
 // What becomes of the supervised services when the agent is told to end.
 enum class OnExit : std::uint8_t { leave, stop };
-
-enum class LogLevel : std::uint8_t { debug, info, warn, error };
 
 struct LogSettings {
   LogLevel level = LogLevel::info;

@@ -251,8 +251,8 @@ TEST(ANumber, OutOfRangeSaysTheRange) {
 }
 
 TEST(AChoice, ThatDoesNotExistNamesAllAndTheNearest) {
-  EXPECT_THAT(wrong("[log]\nlevel = \"wran\"\n"),
-              HasSubstr("'level' is debug, info, warn or error, not 'wran'; did you mean 'warn'?"));
+  EXPECT_THAT(wrong("[log]\nlevel = \"warnig\"\n"),
+              HasSubstr("'level' is debug, info, warning or error, not 'warnig'; did you mean 'warning'?"));
 }
 
 TEST(ABackend, ThatIsNotBuiltIsRefusedWithASentence) {
@@ -388,7 +388,7 @@ TEST(AFile, ThatOthersCanWriteMayHoldNoServices) {
   ASSERT_FALSE(open.has_value());
   EXPECT_THAT(sentences(open.error()), HasSubstr("only root and the agent's user"));
   EXPECT_TRUE(load(dir.write("closed.toml", service(""), 0644)).has_value());
-  EXPECT_TRUE(load(dir.write("harmless.toml", "[log]\nlevel = \"warn\"\n", 0666)).has_value());
+  EXPECT_TRUE(load(dir.write("harmless.toml", "[log]\nlevel = \"warning\"\n", 0666)).has_value());
 }
 
 TEST(AFile, ThatIsMissingOrTooLargeOrNoFileIsRefused) {
