@@ -1,0 +1,54 @@
+// Small files of the agent's own: written whole or not at all, with the mode that they keep.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "core/error.hpp"
+
+namespace noforce::agent {
+
+// A file descriptor that is closed once, by its owner.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  ~Fd() { reset(); }
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    if (this != &other) reset(std::exchange(other.fd_, -1));
+    return *this;
+  }
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+
+  [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
+  void reset(int fd = -1);
+
+ private:
+  int fd_ = -1;
+};
+
+// An errno as an Error: "WHAT: No such file or directory", with its number and name.
+[[nodiscard]] std::unexpected<Error> system_error(const std::string& what, int number);
+
+[[nodiscard]] bool exists(const std::string& path);
+// At most `most` bytes of a regular file; not_found where there is none.
+[[nodiscard]] Result<std::string> read_small_file(const std::string& path,
+                                                  std::size_t most = 65'536);
+// Makes the file, synchronized to disk; already_done when there is one, which stays as it is.
+[[nodiscard]] Result<void> write_new_file(const std::string& path, std::string_view content,
+                                          unsigned mode);
+// The old content or the new, never a mixture, whoever looks and whatever happens meanwhile.
+[[nodiscard]] Result<void> replace_file(const std::string& path, std::string_view content,
+                                        unsigned mode);
+void remove_file(const std::string& path);
+
+// Makes the directory (and those above it, 0755) with mode 0700 where it is missing. Refuses one
+// that belongs to somebody else, or that others may enter.
+[[nodiscard]] Result<void> prepare_private_directory(const std::string& path);
+
+}  // namespace noforce::agent
