@@ -1,0 +1,122 @@
+#include "agent/log.hpp"
+
+#include <memory>
+#include <utility>
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "core/clock.hpp"
+#include "core/text.hpp"
+
+namespace noforce::agent {
+namespace {
+
+constexpr std::size_t longest_value = 1000;
+
+spdlog::level::level_enum to_spdlog(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warning:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+std::string_view name_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug:
+      return "debug";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::warning:
+      return "warning";
+    case LogLevel::error:
+      return "error";
+  }
+  return "info";
+}
+
+// Every line is flushed: the last one before a crash is the one that is wanted.
+std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
+  auto logger = std::make_shared<spdlog::logger>("noforce", std::move(sink));
+  logger->set_pattern("%v");
+  logger->flush_on(spdlog::level::trace);
+  return logger;
+}
+
+std::shared_ptr<spdlog::logger>& the_logger() {
+  static std::shared_ptr<spdlog::logger> logger =
+      make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  return logger;
+}
+
+void write(LogLevel level, std::string_view from, std::string_view text,
+           std::initializer_list<LogField> fields) {
+  const std::shared_ptr<spdlog::logger>& logger = the_logger();
+  if (!logger->should_log(to_spdlog(level))) return;
+  std::string line = to_rfc3339(system_clock().wall()) + " level=" + std::string(name_of(level)) +
+                     " from=" + std::string(from) + " " +
+                     log_field({.key = "msg", .value = std::string(text)});
+  for (const LogField& field : fields) {
+    line += " " + log_field(field);
+  }
+  logger->log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
+}
+
+void write_for_core(LogLevel level, std::string_view component, std::string_view text,
+                    std::string_view job) {
+  try {
+    if (job.empty()) {
+      write(level, component, text, {});
+    } else {
+      write(level, component, text, {{.key = "job", .value = std::string(job)}});
+    }
+  } catch (const std::exception&) {  // a line that cannot be written must not stop the work
+  }
+}
+
+}  // namespace
+
+Result<void> open_log(LogLevel level, const std::string& file) {
+  try {
+    if (!file.empty()) {
+      the_logger() = make_logger(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
+    }
+    the_logger()->set_level(to_spdlog(level));
+    set_log_sink(&write_for_core);
+    return {};
+  } catch (const spdlog::spdlog_ex& problem) {
+    return fail(ErrorKind::access_denied,
+                "cannot open the log: " + clean_text(problem.what(), 300));
+  }
+}
+
+void set_log_level(LogLevel level) {
+  the_logger()->set_level(to_spdlog(level));
+}
+
+void log(LogLevel level, std::string_view text, std::initializer_list<LogField> fields) {
+  write(level, "agent", text, fields);
+}
+
+std::string log_field(const LogField& field) {
+  const std::string value = clean_text(field.value, longest_value);
+  std::string out = std::string(field.key) + "=";
+  const bool plain = !value.empty() && value.find_first_of(" \"=\\") == std::string::npos;
+  if (plain) return out + value;
+  out += '"';
+  for (const char c : value) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+}  // namespace noforce::agent

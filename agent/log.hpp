@@ -1,0 +1,29 @@
+// Where the log goes: one line an event, `time level=... from=COMPONENT msg="..." key=value ...`,
+// with job=ULID where a job is meant. The rule of levels stands in core/log.hpp.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "core/error.hpp"
+#include "core/log.hpp"
+
+namespace noforce::agent {
+
+struct LogField {
+  std::string_view key;
+  std::string value;
+};
+
+// Empty `file`: standard error, as before this is called. From then on core's lines go there too.
+[[nodiscard]] Result<void> open_log(LogLevel level, const std::string& file);
+// Any thread.
+void set_log_level(LogLevel level);
+// Any thread. The text is ours; values are cleaned and quoted where they need it.
+void log(LogLevel level, std::string_view text, std::initializer_list<LogField> fields = {});
+
+// `key=value`, quoted where the value has blanks, quotes or nothing; control characters escaped.
+[[nodiscard]] std::string log_field(const LogField& field);
+
+}  // namespace noforce::agent
