@@ -1,0 +1,413 @@
+#include "agent/assembly.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "agent/administration.hpp"
+#include "agent/auto_start.hpp"
+#include "agent/certificates.hpp"
+#include "agent/files.hpp"
+#include "agent/log.hpp"
+#include "agent/process.hpp"
+#include "api/http_probe.hpp"
+#include "core/graph.hpp"
+#include "core/text.hpp"
+#include "core/ulid.hpp"
+
+namespace noforce::agent {
+namespace {
+
+constexpr Milliseconds first_picture{15'000};  // how long the keeper may take to answer at first
+constexpr Milliseconds last_requests{2'000};   // how long requests may take to end at the end
+constexpr Milliseconds keeper_end{10'000};
+constexpr Milliseconds inventory_seen{2'000};
+constexpr Seconds no_limit = std::chrono::days(31);
+constexpr auto certificate_warning = std::chrono::days(21);
+
+std::string count_of(std::size_t n, const std::string& what) {
+  return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
+}
+
+// Groups of services of which none hangs on one of another group, so that each can be stopped by a
+// job of its own and a hung one holds up its own tree and nobody else.
+std::vector<std::vector<std::string>> trees(const Picture& picture,
+                                            const std::vector<std::string>& services) {
+  std::set<std::string> left(services.begin(), services.end());
+  std::vector<std::vector<std::string>> all;
+  while (!left.empty()) {
+    std::vector<std::string> tree;
+    std::set<std::string> seen{*left.begin()};
+    std::vector<std::string> open{*left.begin()};
+    while (!open.empty()) {
+      const std::string name = std::move(open.back());
+      open.pop_back();
+      if (left.erase(name) > 0) tree.push_back(name);
+      for (const auto& neighbours :
+           {picture.graph->dependencies(name), picture.graph->dependents(name)}) {
+        for (const std::string& next : neighbours) {
+          if (seen.insert(next).second) open.push_back(next);
+        }
+      }
+    }
+    all.push_back(std::move(tree));
+  }
+  return all;
+}
+
+std::string in_progress(const Picture& picture, const std::vector<std::string>& services) {
+  std::string out;
+  for (const std::string& name : services) {
+    const Service* service = picture.find(name);
+    if (service == nullptr) continue;
+    out += (out.empty() ? "" : ", ") + name + " (" + std::string(to_string(service->state));
+    if (!service->status_text.empty()) out += ": " + service->status_text;
+    out += ")";
+  }
+  return out;
+}
+
+std::string changes(const std::vector<supervisor::ServiceSpec>& before,
+                    const std::vector<supervisor::ServiceSpec>& after) {
+  std::size_t added = 0;
+  std::size_t changed = 0;
+  for (const supervisor::ServiceSpec& spec : after) {
+    const auto old = std::ranges::find(before, spec.name, &supervisor::ServiceSpec::name);
+    if (old == before.end()) {
+      ++added;
+    } else if (*old != spec) {
+      ++changed;
+    }
+  }
+  const std::size_t removed = before.size() + added - after.size();
+  return std::to_string(added) + " new, " + std::to_string(changed) + " changed, " +
+         std::to_string(removed) + " taken out";
+}
+
+}  // namespace
+
+Agent::Agent(Parts parts)
+    : state_(std::move(parts.state)),
+      version_(std::move(parts.version)),
+      read_settings_(std::move(parts.read_settings)),
+      itself_{.principal = {.name = "agent", .role = Role::admin}, .address = "local"},
+      settings_(std::move(parts.settings)) {}
+
+Agent::~Agent() {
+  stop();
+}
+
+Result<std::unique_ptr<Agent>> Agent::start(Parts parts) {
+  std::unique_ptr<Agent> agent(new Agent(std::move(parts)));
+  if (auto done = agent->open_journal(); !done) return std::unexpected(done.error());
+  if (auto done = agent->start_jobs(); !done) return std::unexpected(done.error());
+  if (auto done = agent->open_doors(); !done) return std::unexpected(done.error());
+  agent->started_ = true;
+  agent->note("agent.started", "noforce " + agent->version_ + " at " + agent->address_);
+  return agent;
+}
+
+// Going up -----------------------------------------------------------------------------------------
+
+Result<void> Agent::open_journal() {
+  const MutexLock lock(reload_mutex_);
+  // What `init` makes is asked for first: nothing is started that would have to end again.
+  if (auto good = check_tls_files(tls_files(settings_)); !good) return good;
+  auto journal = Journal::open(state_.journal());
+  if (!journal) return std::unexpected(journal.error());
+  journal_ = std::move(*journal);
+  credentials_ = std::make_unique<Credentials>(*journal_, system_clock());
+  return credentials_->load();
+}
+
+Result<void> Agent::start_jobs() {
+  const MutexLock lock(reload_mutex_);
+  events_ = std::make_unique<EventFeed>(UlidSource().next());
+#if NOFORCE_SCM_SUPERVISOR
+  scm_ = std::make_unique<supervisor::SupervisorScm>(
+      supervisor::SupervisorOptions{.state_dir = state_.path(),
+                                    .executable = this_executable(),
+                                    .keeper_args = {},
+                                    .specs = settings_.services});
+  auto jobs = Jobs::start(
+      {.journal = *journal_, .scm = *scm_, .events = *events_, .http_probe = api::http_probe()},
+      settings_.policies, first_picture);
+  if (!jobs) return std::unexpected(jobs.error());
+  jobs_ = std::move(*jobs);
+  return {};
+#else
+  return fail(ErrorKind::scm_unavailable, "this build has no SCM backend");
+#endif
+}
+
+Result<void> Agent::open_doors() {
+  const MutexLock lock(reload_mutex_);
+  std::vector<std::string> names = names_of_this_machine();
+  face_ = std::make_unique<api::Face>(api::FaceParts{.jobs = *jobs_,
+                                                     .credentials = *credentials_,
+                                                     .journal = *journal_,
+                                                     .events = *events_,
+                                                     .agent = {.version = version_,
+                                                               .backend = "supervisor",
+                                                               .hostname = names.front(),
+                                                               .started_at = system_clock().wall(),
+                                                               .started = system_clock().mono()},
+                                                     .hosts = host_names(settings_)});
+  server_ = api::make_server(
+      [face = face_.get()](const api::Request& request) { return face->handle(request); });
+
+  const config::ServerSettings& server = settings_.server;
+  const bool ipv6 = server.host.find(':') != std::string::npos;
+  const std::string listen =
+      (ipv6 ? "[" + server.host + "]" : server.host) + ":" + std::to_string(server.port);
+  auto bound = server_->start(listen, tls_files(settings_));
+  if (!bound) return std::unexpected(bound.error());
+  address_ = std::move(*bound);
+
+  auto local =
+      open_local_socket(state_.socket(), [this](const std::string& user, std::string_view request) {
+        return administer({.journal = *journal_,
+                           .credentials = *credentials_,
+                           .jobs = jobs_.get(),
+                           .reload = [this] { return reload(); },
+                           .hold_released = [this] { start_what_is_due(); }},
+                          user, request);
+      });
+  if (!local) return std::unexpected(local.error());
+  local_socket_ = std::move(*local);
+  return replace_file(state_.address(), address_ + "\n", 0600);
+}
+
+api::TlsFiles Agent::tls_files(const config::Settings& settings) const {
+  if (!settings.tls.certificate.empty()) {
+    return {.certificate = settings.tls.certificate, .key = settings.tls.key};
+  }
+  return {.certificate = state_.server_certificate(), .key = state_.server_key()};
+}
+
+Result<void> Agent::check_tls_files(const api::TlsFiles& files) const {
+  for (const std::string& file : {files.certificate, files.key}) {
+    if (exists(file)) continue;
+    const bool made_by_init = file.starts_with(state_.tls());
+    return fail(ErrorKind::not_found,
+                "there is no " + file +
+                    (made_by_init ? "; run `noforce init --state-dir " + state_.path() + "` first"
+                                  : "; the settings name it in [tls]"));
+  }
+  return {};
+}
+
+std::vector<std::string> Agent::host_names(const config::Settings& settings) const {
+  std::vector<std::string> names = settings.server.names;
+  const auto pem = read_small_file(tls_files(settings).certificate, 1U << 20U);
+  if (!pem) return names;
+  if (const auto facts = read_certificate(*pem)) {
+    names.insert(names.end(), facts->names.begin(), facts->names.end());
+  }
+  return names;
+}
+
+// While it runs ------------------------------------------------------------------------------------
+
+config::OnExit Agent::on_exit() {
+  const MutexLock lock(reload_mutex_);
+  return settings_.on_exit;
+}
+
+Result<std::string> Agent::reload() {
+  const MutexLock lock(reload_mutex_);
+  auto settings = read_settings_();
+  Result<std::string> done =
+      settings ? take_up(std::move(*settings)) : std::unexpected(settings.error());
+  if (done) {
+    log(LogLevel::info, "reloaded", {{"found", *done}});
+    note("reload", *done);
+  } else {
+    log(LogLevel::warning, "not reloaded, nothing has changed", {{"why", done.error().detail}});
+  }
+  if (done) start_what_is_due();
+  return done;
+}
+
+Result<std::string> Agent::take_up(config::Settings settings) {
+  // All that can fail comes first.
+  if (settings.server.state_dir != settings_.server.state_dir) {
+    return fail(ErrorKind::malformed,
+                "'state_dir' cannot change while the agent runs: end it and start it again");
+  }
+  const api::TlsFiles files = tls_files(settings);
+  if (auto good = check_tls_files(files); !good) return std::unexpected(good.error());
+  if (auto loaded = credentials_->load(); !loaded) return std::unexpected(loaded.error());
+  if (auto reloaded = server_->reload_certificates(files); !reloaded) {
+    return std::unexpected(reloaded.error());
+  }
+
+  face_->set_hosts(host_names(settings));
+  jobs_->replace_policies(settings.policies);
+  set_log_level(settings.log.level);
+  std::string found = "services: " + changes(settings_.services, settings.services) + "; " +
+                      count_of(settings.policies.groups.size(), "group");
+  if (settings.server.host != settings_.server.host ||
+      settings.server.port != settings_.server.port) {
+    found += "; `listen` counts from the next start on";
+  }
+  if (settings.log.file != settings_.log.file) {
+    found += "; the log's `file` counts from the next start on";
+  }
+#if NOFORCE_SCM_SUPERVISOR
+  scm_->reconfigure(settings.services);
+  wait_for_inventory(settings.services);
+#endif
+  settings_ = std::move(settings);
+  return found;
+}
+
+// New services are started at once, so the picture has to show them.
+void Agent::wait_for_inventory(const std::vector<supervisor::ServiceSpec>& services) const {
+  const MonoTime until = system_clock().mono() + inventory_seen;
+  const auto is_seen = [this](const supervisor::ServiceSpec& spec) {
+    return jobs_->picture()->find(spec.name) != nullptr;
+  };
+  while (!std::ranges::all_of(services, is_seen) && system_clock().mono() < until) {
+    std::this_thread::sleep_for(Milliseconds(5));
+  }
+}
+
+void Agent::start_what_is_due() {
+  const MutexLock lock(start_mutex_);
+  const auto wanted = journal_->wanted();
+  const auto unfinished = journal_->unfinished();
+  if (!wanted || !unfinished) return;  // the journal says so itself
+  for (const std::string& service :
+       due_to_start(*jobs_->picture(), *wanted, *unfinished, boot_id())) {
+    JobRequest request{
+        .action = Action::start, .services = {service}, .options = jobs_->defaults()};
+    request.options.reason = "start = \"auto\"";
+    const auto job = jobs_->submit(itself_, request, std::nullopt);
+    if (!job) {
+      log(LogLevel::warning, "start = \"auto\" was refused",
+          {{"service", service}, {"why", job.error().detail}});
+    }
+  }
+}
+
+void Agent::look_after() {
+  int days = 0;
+  std::string certificate;
+  {
+    const MutexLock lock(reload_mutex_);
+    days = settings_.policies.jobs.history_days;
+    certificate = tls_files(settings_).certificate;
+  }
+  const WallTime now = system_clock().wall();
+  if (const auto forgotten = journal_->forget_jobs(now - std::chrono::days(days)); !forgotten) {
+    log(LogLevel::warning, "cannot forget old jobs", {{"why", forgotten.error().detail}});
+  } else if (*forgotten > 0) {
+    log(LogLevel::info, "forgot old jobs", {{"count", std::to_string(*forgotten)}});
+  }
+  const auto pem = read_small_file(certificate, 1U << 20U);
+  if (!pem) return;
+  const auto facts = read_certificate(*pem);
+  if (facts && facts->not_after - now < certificate_warning) {
+    log(LogLevel::warning, "the server's certificate nears its end: noforce cert renew",
+        {{"file", certificate}, {"until", to_rfc3339(facts->not_after)}});
+  }
+}
+
+void Agent::note(const std::string& event, const std::string& detail) {
+  const auto noted = journal_->audit({.principal = "agent",
+                                      .address = "local",
+                                      .event = event,
+                                      .outcome = "ok",
+                                      .detail = clean_text(detail, 500)});
+  if (!noted) {
+    log(LogLevel::warning, "cannot write the audit trail", {{"why", noted.error().detail}});
+  }
+}
+
+// Going down ---------------------------------------------------------------------------------------
+
+void Agent::close_doors() {
+  if (!address_.empty()) remove_file(state_.address());
+  address_.clear();
+  local_socket_.reset();
+  if (events_) events_->close();
+  if (server_) server_->stop(last_requests);
+}
+
+std::vector<std::string> Agent::services_up() const {
+  std::vector<std::string> up;
+  for (const auto& service : jobs_->picture()->services) {
+    if (is_up(service->state)) up.push_back(service->name);
+  }
+  return up;
+}
+
+Agent::Stopped Agent::stop_services(const std::function<bool(Milliseconds)>& told_again) {
+  // More than one round only where something came up again meanwhile.
+  constexpr int rounds = 3;
+  constexpr Milliseconds look{100};
+  constexpr Milliseconds say{10'000};
+  for (int round = 0; round < rounds && !services_up().empty(); ++round) {
+    const PicturePtr picture = jobs_->picture();
+    std::vector<std::string> jobs;
+    for (const std::vector<std::string>& tree : trees(*picture, services_up())) {
+      JobRequest request{.action = Action::stop, .services = tree, .options = jobs_->defaults()};
+      request.options.reason = "the agent ends and takes its services with it";
+      request.options.dependents = Dependents::include;
+      request.options.on_failure = OnFailure::leave;
+      request.options.deadline = no_limit;  // for as long as there is progress
+      request.options.queue = no_limit;
+      const auto job = jobs_->submit(itself_, request, std::nullopt);
+      if (job) {
+        jobs.push_back(job->job->id);
+      } else {
+        log(LogLevel::warning, "cannot stop services before the end",
+            {{"services", list_names(tree)}, {"why", job.error().detail}});
+      }
+    }
+    if (jobs.empty()) return Stopped::some_left;
+
+    MonoTime next_line = system_clock().mono() + say;
+    for (const std::string& id : jobs) {
+      for (;;) {
+        if (told_again(Milliseconds(0))) return Stopped::told_off;
+        const auto job = jobs_->wait(itself_, id, system_clock().mono() + look);
+        if (!job || (*job)->state == JobState::done) break;
+        if (system_clock().mono() < next_line) continue;
+        next_line = system_clock().mono() + say;
+        log(LogLevel::info, "waiting for services to stop; none is killed",
+            {{"services", in_progress(*jobs_->picture(), services_up())}});
+      }
+    }
+  }
+  return services_up().empty() ? Stopped::all : Stopped::some_left;
+}
+
+Result<void> Agent::end_keeper() {
+#if NOFORCE_SCM_SUPERVISOR
+  return scm_->end_keeper(keeper_end);
+#else
+  return {};
+#endif
+}
+
+void Agent::stop() {
+  close_doors();
+  if (jobs_) jobs_->stop();
+  if (started_) note("agent.stopped", "noforce " + version_);
+  started_ = false;
+  server_.reset();
+  face_.reset();
+  jobs_.reset();
+#if NOFORCE_SCM_SUPERVISOR
+  scm_.reset();
+#endif
+  events_.reset();
+  credentials_.reset();
+  journal_.reset();
+}
+
+}  // namespace noforce::agent

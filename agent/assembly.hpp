@@ -1,0 +1,111 @@
+// The agent as a whole: what is built in which order, and taken down in the reverse order.
+//
+//   journal, credentials -> event feed -> SCM backend -> jobs -> face -> TLS server -> local socket
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/local_socket.hpp"
+#include "agent/state_dir.hpp"
+#include "api/face.hpp"
+#include "api/server/server.hpp"
+#include "config/settings.hpp"
+#include "core/credentials.hpp"
+#include "core/error.hpp"
+#include "core/events.hpp"
+#include "core/jobs.hpp"
+#include "core/journal.hpp"
+#include "core/thread_safety.hpp"
+
+#if NOFORCE_SCM_SUPERVISOR
+#include "core/scm/supervisor/backend.hpp"
+#endif
+
+namespace noforce::agent {
+
+class Agent {
+ public:
+  struct Parts {
+    config::Settings settings;
+    StateDir state;
+    std::string version;
+    // Reads the settings again, for reload().
+    std::function<Result<config::Settings>()> read_settings;
+  };
+
+  // Serves when it returns. Everything that it holds is given back when it fails. The state
+  // directory is prepared and its lock held by the caller.
+  [[nodiscard]] static Result<std::unique_ptr<Agent>> start(Parts parts);
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  [[nodiscard]] const std::string& address() const { return address_; }
+  // As the settings say now. Any thread.
+  [[nodiscard]] config::OnExit on_exit();
+
+  // Validates everything first: on an error nothing has changed, and it says why. Any thread.
+  [[nodiscard]] Result<std::string> reload();
+  // A job for each service that `start = "auto"` starts now. Any thread.
+  void start_what_is_due();
+  // Forgets old jobs and looks at the certificate's end; now and then.
+  void look_after();
+
+  // The end, in this order ------------------------------------------------------------------------
+  // No new connection and no new request; streams end. Idempotent.
+  void close_doors();
+  enum class Stopped : std::uint8_t {
+    all,        // every service is down
+    some_left,  // some show no progress any more; they were left as they are
+    told_off,   // `told_again` said so
+  };
+  // Stops all services gracefully, and waits for as long as they show progress. `told_again` waits
+  // for up to the time it is given and says whether it is enough.
+  [[nodiscard]] Stopped stop_services(const std::function<bool(Milliseconds)>& told_again);
+  [[nodiscard]] std::vector<std::string> services_up() const;
+  // Once no service is up: nothing is left for the keeper to keep.
+  [[nodiscard]] Result<void> end_keeper();
+  // Parks running jobs and joins all threads; services run on. Idempotent.
+  void stop();
+
+ private:
+  explicit Agent(Parts parts);
+
+  Result<void> open_journal();
+  Result<void> start_jobs();
+  Result<void> open_doors();
+  [[nodiscard]] api::TlsFiles tls_files(const config::Settings& settings) const;
+  [[nodiscard]] Result<void> check_tls_files(const api::TlsFiles& files) const;
+  [[nodiscard]] std::vector<std::string> host_names(const config::Settings& settings) const;
+  [[nodiscard]] Result<std::string> take_up(config::Settings settings)
+      NOFORCE_REQUIRES(reload_mutex_);
+  void wait_for_inventory(const std::vector<supervisor::ServiceSpec>& services) const;
+  void note(const std::string& event, const std::string& detail);
+
+  const StateDir state_;
+  const std::string version_;
+  const std::function<Result<config::Settings>()> read_settings_;
+  const Caller itself_;
+
+  Mutex reload_mutex_;
+  config::Settings settings_ NOFORCE_GUARDED_BY(reload_mutex_);
+  Mutex start_mutex_;  // one look at what is due at a time
+
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<Credentials> credentials_;
+  std::unique_ptr<EventFeed> events_;
+#if NOFORCE_SCM_SUPERVISOR
+  std::unique_ptr<supervisor::SupervisorScm> scm_;
+#endif
+  std::unique_ptr<Jobs> jobs_;
+  std::unique_ptr<api::Face> face_;
+  std::unique_ptr<api::Server> server_;
+  std::unique_ptr<LocalSocket> local_socket_;
+  std::string address_;  // empty: not serving
+  bool started_ = false;
+};
+
+}  // namespace noforce::agent

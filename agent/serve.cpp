@@ -1,0 +1,152 @@
+// `serve`: the agent's life from the first look at its settings to the last line of its log.
+
+#include <unistd.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "agent/assembly.hpp"
+#include "agent/commands.hpp"
+#include "agent/exit_status.hpp"
+#include "agent/files.hpp"
+#include "agent/lock.hpp"
+#include "agent/log.hpp"
+#include "agent/notify.hpp"
+#include "agent/process.hpp"
+#include "agent/signals.hpp"
+#include "core/text.hpp"
+
+namespace noforce::agent {
+namespace {
+
+constexpr Milliseconds upkeep_interval = std::chrono::hours(1);
+constexpr Milliseconds more_time{30'000};  // asked of our own service manager, again and again
+
+// In a container there is nobody else left when the first process ends.
+bool is_first_process() {
+  return ::getpid() == 1;
+}
+
+class Serving {
+ public:
+  Serving(const ServeOptions& options, const Signals& signals, const Notifier& notifier)
+      : options_(options), signals_(signals), notifier_(notifier) {}
+
+  int run() {
+    auto settings = read_settings(options_.config);
+    if (!settings) return report(settings.error());
+    if (auto opened = open_log(settings->log.level, settings->log.file); !opened) {
+      return report(opened.error());
+    }
+    if (settings->file.empty()) {
+      log(LogLevel::warning, "no settings file, so there are no services; the defaults count",
+          {{"looked_for", default_settings}});
+    }
+    const StateDir state(settings->server.state_dir);
+    if (auto good = prepare_private_directory(state.path()); !good) return report(good.error());
+    const auto lock = Lock::take(state.lock());
+    if (!lock) return report(lock.error());
+    remove_file(state.address());  // of an agent that had no time to do so
+
+    auto agent =
+        Agent::start({.settings = std::move(*settings),
+                      .state = state,
+                      .version = options_.version,
+                      .read_settings = [file = options_.config] { return read_settings(file); }});
+    if (!agent) return report(agent.error());
+    agent_ = std::move(*agent);
+    ready();
+    agent_->start_what_is_due();
+    watch();
+    return end();
+  }
+
+ private:
+  [[nodiscard]] bool must_stop_services() const {
+    return is_first_process() || agent_->on_exit() == config::OnExit::stop;
+  }
+
+  void ready() {
+    log(LogLevel::info, "ready", {{"address", agent_->address()}, {"version", options_.version}});
+    notifier_.ready("Serving at " + agent_->address());
+  }
+
+  // Until it is told to end.
+  void watch() {
+    agent_->look_after();
+    for (;;) {
+      const auto told = signals_.wait(upkeep_interval);
+      if (told == Told::end) return;
+      if (told == Told::reload) {
+        notifier_.reloading();
+        (void)agent_->reload();  // it logs what came of it
+        notifier_.ready("Serving at " + agent_->address());
+      } else {
+        agent_->look_after();
+      }
+    }
+  }
+
+  int end() {
+    const bool stops = must_stop_services();
+    log(LogLevel::info, "ending", {{"services", stops ? "are stopped" : "run on"}});
+    notifier_.stopping("Ending");
+    agent_->close_doors();
+    const int status = stops ? stop_services() : exit_ok;
+    agent_->stop();
+    agent_.reset();
+    log(LogLevel::info, "ended");
+    return status;
+  }
+
+  bool is_told_again(Milliseconds patience) {
+    const MonoTime now = system_clock().mono();
+    if (now >= next_extension_) {
+      notifier_.still_stopping(more_time, "Waiting for services to stop");
+      next_extension_ = now + more_time / 3;
+    }
+    return signals_.wait(patience) == Told::end;
+  }
+
+  int stop_services() {
+    const auto told_again = [this](Milliseconds patience) { return is_told_again(patience); };
+    Agent::Stopped stopped = agent_->stop_services(told_again);
+    // With the first process all others of the container end by force: rather wait.
+    constexpr Milliseconds look{500};
+    while (stopped == Agent::Stopped::some_left && is_first_process()) {
+      if (agent_->services_up().empty()) {
+        stopped = Agent::Stopped::all;
+      } else if (told_again(look)) {
+        stopped = Agent::Stopped::told_off;
+      }
+    }
+    if (stopped == Agent::Stopped::all) {
+      if (const auto ended = agent_->end_keeper(); !ended) {
+        log(LogLevel::warning, "the keeper runs on", {{"why", ended.error().detail}});
+        return exit_failed;
+      }
+      return exit_ok;
+    }
+    log(LogLevel::warning, "services are left running, with their keeper; nothing was killed",
+        {{"services", list_names(agent_->services_up())}});
+    return exit_failed;
+  }
+
+  const ServeOptions& options_;
+  const Signals& signals_;
+  const Notifier& notifier_;
+  MonoTime next_extension_{};
+  std::unique_ptr<Agent> agent_;
+};
+
+}  // namespace
+
+int serve(const ServeOptions& options) {
+  keep_memory_private();
+  const Signals signals;
+  const Notifier notifier = Notifier::from_environment();
+  return Serving(options, signals, notifier).run();
+}
+
+}  // namespace noforce::agent
