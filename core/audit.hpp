@@ -21,7 +21,7 @@ struct AuditEntry {
   std::string outcome;    // an ErrorKind's or JobResult's name; "ok"
   std::string job;        // ULID, or empty
   std::vector<std::string> services;
-  std::string detail;     // cleaned text, at most 500 characters
+  std::string detail;       // cleaned text, at most 500 characters
   std::uint64_t count = 1;  // how many alike this row stands for (denials are counted together)
 };
 
@@ -29,7 +29,7 @@ struct AuditRow {
   std::uint64_t number = 0;  // 1, 2, 3 ... without gaps
   WallTime at{};
   AuditEntry entry;
-  std::string hash;          // 64 hex digits
+  std::string hash;  // 64 hex digits
 
   // What the hash covers, besides the hash before it: a fixed, unambiguous serialization.
   [[nodiscard]] std::string canonical() const;

@@ -33,7 +33,8 @@ void Board::put(JobPtr job) {
     if (!was_done) ended_.push_back(job->id);
   } else {
     ++counts_[job->state];
-    for (const auto& service : job->touches) by_service_[service][job->id] = job;
+    for (const auto& service : job->touches)
+      by_service_[service][job->id] = job;
   }
   if (entry.waiting) entry.waiting->notify_all();
   while (ended_.size() > kKeptEnded) {

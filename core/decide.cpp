@@ -110,7 +110,8 @@ Move send_stop(const Step& step, const StepDrive& drive, const Service& service,
   }
   if (!service.accepts.stop) {
     Error error{.kind = ErrorKind::control_not_accepted,
-                .detail = service.name + " does not accept a stop now; it goes on running. Ask "
+                .detail = service.name +
+                          " does not accept a stop now; it goes on running. Ask "
                           "again later, or look at its own log for why.",
                 .service = service.name};
     return end_failed(std::move(error), step);
@@ -136,8 +137,8 @@ std::optional<Move> meet_other_instance(const Step& step, StepDrive& drive, cons
   return std::nullopt;
 }
 
-Move decide_stop(const Step& step, StepDrive& drive, const Service* service,
-                 const StepRules& rules, MonoTime now) {
+Move decide_stop(const Step& step, StepDrive& drive, const Service* service, const StepRules& rules,
+                 MonoTime now) {
   if (service == nullptr) return end_good(step, drive);
   if (!is_up(service->state) && !service->instance) return end_good(step, drive);
   if (!drive.target) drive.target = service->instance;
@@ -161,7 +162,8 @@ Move decide_stop(const Step& step, StepDrive& drive, const Service* service,
       return send_stop(step, drive, *service, rules, now);
     case ServiceState::start_pending:
     case ServiceState::continue_pending:
-    case ServiceState::pause_pending: break;
+    case ServiceState::pause_pending:
+      break;
   }
   Move wait = wait_for_progress(step, drive, *service, rules, now);
   // One that hangs on its way up may still be asked to stop, if it takes that.
@@ -198,8 +200,9 @@ Move decide_stopped_start(const Step& step, StepDrive& drive, const Service& ser
   }
   if (service.start_type == StartType::disabled) {
     return end_failed(ErrorKind::service_disabled,
-                      service.name + " was disabled meanwhile, so it cannot be started. Enable it "
-                                     "and start it.",
+                      service.name +
+                          " was disabled meanwhile, so it cannot be started. Enable it "
+                          "and start it.",
                       step);
   }
   return Send{ControlOp::start, std::nullopt};
@@ -214,13 +217,16 @@ Move decide_start(const Step& step, StepDrive& drive, const Service* service,
   switch (service->state) {
     case ServiceState::running:
     case ServiceState::paused:
-    case ServiceState::pause_pending: return end_good(step, drive);
+    case ServiceState::pause_pending:
+      return end_good(step, drive);
     case ServiceState::start_pending:
     case ServiceState::continue_pending:
       if (!drive.sent) drive.joined = true;
       return wait_for_progress(step, drive, *service, rules, now);
-    case ServiceState::stop_pending: return wait_for_progress(step, drive, *service, rules, now);
-    case ServiceState::stopped: break;
+    case ServiceState::stop_pending:
+      return wait_for_progress(step, drive, *service, rules, now);
+    case ServiceState::stopped:
+      break;
   }
   return decide_stopped_start(step, drive, *service, rules, now);
 }
@@ -229,7 +235,7 @@ Move decide_start(const Step& step, StepDrive& drive, const Service* service,
 
 struct ControlGoal {
   ControlOp op;
-  ServiceState reached;   // the state that ends the step
+  ServiceState reached;  // the state that ends the step
   ServiceState on_the_way;
 };
 
@@ -252,10 +258,9 @@ Move decide_pause_or_resume(const Step& step, StepDrive& drive, const Service* s
     if (drive.sent) return wait_for_progress(step, drive, *service, rules, now);
   }
   if (!service->accepts.pause_continue) {
-    return end_failed(ErrorKind::control_not_accepted,
-                      service->name + " does not accept `" + std::string(to_string(goal.op)) +
-                          "` now.",
-                      step);
+    return end_failed(
+        ErrorKind::control_not_accepted,
+        service->name + " does not accept `" + std::string(to_string(goal.op)) + "` now.", step);
   }
   return Send{goal.op, service->instance};
 }
@@ -283,8 +288,8 @@ Move decide_reload(const Step& step, StepDrive& drive, const Service* service,
 Move decide_hook(const Step& step, const StepDrive& drive, const StepRules& rules, MonoTime now) {
   if (!drive.sent) {
     if (now >= rules.deadline) {
-      return end_failed(ErrorKind::deadline_passed, "The job's deadline is over; the hook of " +
-                                                        step.service + " was not run.",
+      return end_failed(ErrorKind::deadline_passed,
+                        "The job's deadline is over; the hook of " + step.service + " was not run.",
                         step);
     }
     return RunHook{};
@@ -292,9 +297,10 @@ Move decide_hook(const Step& step, const StepDrive& drive, const StepRules& rule
   if (!drive.answer) {  // the attendant answers within the hook's own limit
     const MonoTime limit = drive.sent_at + rules.policy->hook_timeout + kAnswerGrace;
     if (now < limit) return WaitFor{limit};
-    return end_failed(ErrorKind::hook_failed, "Nothing is known of the hook of " + step.service +
-                                                  " that was begun; look at what it did.",
-                      step);
+    return end_failed(
+        ErrorKind::hook_failed,
+        "Nothing is known of the hook of " + step.service + " that was begun; look at what it did.",
+        step);
   }
   if (drive.answer->has_value()) return StepEnd{StepResult::succeeded, std::nullopt};
   return end_failed(drive.answer->error(), step);
@@ -305,7 +311,8 @@ Move hold_verified(const Step& step, const StepDrive& drive, const Service& serv
   if (!service.instance || !drive.verified || !(*service.instance == *drive.verified)) {
     return end_failed(ErrorKind::verify_failed,
                       service.name + " answered and was then replaced by another instance within " +
-                          seconds_text(rules.policy->verify->hold) + " (hold_s): it does not stay "
+                          seconds_text(rules.policy->verify->hold) +
+                          " (hold_s): it does not stay "
                           "up. Its own log tells more.",
                       step);
   }
@@ -393,22 +400,27 @@ std::vector<std::string> in_start_order(const Picture& picture, std::vector<std:
 
 }  // namespace
 
-Move decide_step(const Step& step, StepDrive& drive, const Service* service,
-                 const StepRules& rules, MonoTime now) {
+Move decide_step(const Step& step, StepDrive& drive, const Service* service, const StepRules& rules,
+                 MonoTime now) {
   switch (step.operation) {
-    case Operation::stop: return decide_stop(step, drive, service, rules, now);
-    case Operation::start: return decide_start(step, drive, service, rules, now);
+    case Operation::stop:
+      return decide_stop(step, drive, service, rules, now);
+    case Operation::start:
+      return decide_start(step, drive, service, rules, now);
     case Operation::pause:
       return decide_pause_or_resume(
-          step, drive, service, {ControlOp::pause, ServiceState::paused,
-                                 ServiceState::pause_pending}, rules, now);
+          step, drive, service,
+          {ControlOp::pause, ServiceState::paused, ServiceState::pause_pending}, rules, now);
     case Operation::resume:
       return decide_pause_or_resume(
-          step, drive, service, {ControlOp::resume, ServiceState::running,
-                                 ServiceState::continue_pending}, rules, now);
-    case Operation::reload: return decide_reload(step, drive, service, rules, now);
-    case Operation::hook: return decide_hook(step, drive, rules, now);
-    case Operation::verify: return decide_verify(step, drive, service, rules, now);
+          step, drive, service,
+          {ControlOp::resume, ServiceState::running, ServiceState::continue_pending}, rules, now);
+    case Operation::reload:
+      return decide_reload(step, drive, service, rules, now);
+    case Operation::hook:
+      return decide_hook(step, drive, rules, now);
+    case Operation::verify:
+      return decide_verify(step, drive, service, rules, now);
   }
   return end_failed(ErrorKind::internal, "An operation that this agent does not know.", step);
 }
@@ -471,9 +483,8 @@ Restored judge_restored(const Job& job, const Picture& picture) {
     const Service* service = picture.find(found.service);
     if (service != nullptr && counts_as_up(service->state)) continue;
     all_up = false;
-    const bool waits = service != nullptr &&
-                       (waiting.contains(found.service) ||
-                        needs_one_of(*picture.graph, found.service, waiting));
+    const bool waits = service != nullptr && (waiting.contains(found.service) ||
+                                              needs_one_of(*picture.graph, found.service, waiting));
     only_waits = only_waits && waits;
   }
   if (!stopped_any) return Restored::not_needed;

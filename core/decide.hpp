@@ -29,31 +29,31 @@ namespace noforce {
 // What drives one running step besides what is reported of it. Lives in the executor only; after
 // a restart of the agent it starts afresh, and the SCM's memory of tokens makes up for that.
 struct StepDrive {
-  MonoTime begun{};                  // when this step began, or was taken up again
-  std::optional<Instance> target;    // the instance that the control is meant for
-  bool sent = false;                 // a control for `target` (or the start) was sent
-  bool outstanding = false;          // ... and is not answered yet; also a hook or a probe
+  MonoTime begun{};                // when this step began, or was taken up again
+  std::optional<Instance> target;  // the instance that the control is meant for
+  bool sent = false;               // a control for `target` (or the start) was sent
+  bool outstanding = false;        // ... and is not answered yet; also a hook or a probe
   MonoTime sent_at{};
   std::optional<Result<void>> answer;  // the last answer
-  bool joined = false;               // found pending on its way: somebody else had begun it
-  int again = 0;                     // other instances that this stop has met
-  int busy = 0;                      // "cannot take it at this moment" in a row
+  bool joined = false;                 // found pending on its way: somebody else had begun it
+  int again = 0;                       // other instances that this stop has met
+  int busy = 0;                        // "cannot take it at this moment" in a row
   std::optional<MonoTime> good_since;  // verify: the first good answer, and of which instance
   std::optional<Instance> verified;
 };
 
 struct StepRules {
   Milliseconds no_progress{120'000};
-  MonoTime deadline{};              // of the job, or of its restoring
+  MonoTime deadline{};  // of the job, or of its restoring
   // A stop of this service is fulfilled when its instance is gone, whoever runs then: in a
   // restart, for what nothing else in the plan has to wait for (design: "When it runs").
   bool leave_other_instance = false;
-  const Policy* policy = nullptr;   // of the step's service; never null for hook and verify
+  const Policy* policy = nullptr;  // of the step's service; never null for hook and verify
 };
 
 // What to do with the step in hand.
 struct WaitFor {
-  MonoTime until{};                 // look again then at the latest
+  MonoTime until{};  // look again then at the latest
 };
 struct Send {
   ControlOp op = ControlOp::stop;
@@ -73,8 +73,8 @@ using Move = std::variant<WaitFor, Send, RunHook, AskProbe, StepEnd>;
                                const StepRules& rules, MonoTime now);
 
 // Bounds of the repetitions, each a constant of the house.
-inline constexpr int kMostInstancesMet = 3;   // "started again" before a stop gives up
-inline constexpr int kMostBusyAnswers = 10;   // 1055, 1061 before a control gives up
+inline constexpr int kMostInstancesMet = 3;  // "started again" before a stop gives up
+inline constexpr int kMostBusyAnswers = 10;  // 1055, 1061 before a control gives up
 inline constexpr Milliseconds kBusyPause{500};
 inline constexpr Milliseconds kProbePause{200};
 inline constexpr Milliseconds kProbeTimeout{5'000};
@@ -86,9 +86,9 @@ inline constexpr Milliseconds kAnswerGrace{5'000};  // beyond a hook's or probe'
 [[nodiscard]] std::vector<std::string> now_down(const Job& job, const Picture& picture);
 
 struct Restoration {
-  std::vector<Step> steps;            // start (and pause) of what can come back now, in order
-  std::vector<std::string> blocked;   // waits for a service that is still stopping
-  std::vector<std::string> lost;      // cannot come back: it is gone, disabled, or needs such a one
+  std::vector<Step> steps;           // start (and pause) of what can come back now, in order
+  std::vector<std::string> blocked;  // waits for a service that is still stopping
+  std::vector<std::string> lost;     // cannot come back: it is gone, disabled, or needs such a one
 };
 // How to bring back what this job stopped, as far as that is possible now.
 [[nodiscard]] Restoration plan_restoration(const Job& job, const Picture& picture,

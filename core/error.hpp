@@ -16,10 +16,10 @@ namespace noforce {
 
 enum class ErrorKind : std::uint8_t {
   // The request itself.
-  malformed,             // cannot be read: JSON, UTF-8, a number out of range, an unknown option
-  unauthorized,          // no credential, or one that is not valid
-  forbidden,             // a valid credential that may not do this
-  not_found,             // no such route or resource
+  malformed,     // cannot be read: JSON, UTF-8, a number out of range, an unknown option
+  unauthorized,  // no credential, or one that is not valid
+  forbidden,     // a valid credential that may not do this
+  not_found,     // no such route or resource
   unknown_service,
   unknown_group,
   unknown_job,
@@ -30,10 +30,10 @@ enum class ErrorKind : std::uint8_t {
   idempotency_mismatch,  // the Idempotency-Key was used with another request
   rate_limited,
   // What policy or the state of things refuses, before anything is accepted.
-  dependents_running,    // running dependents would go down and the caller did not consent
+  dependents_running,  // running dependents would go down and the caller did not consent
   dependency_cycle,
-  dependency_missing,    // a service depends on one that the SCM does not know
-  agent_itself,          // the agent, its keeper, or what they run on
+  dependency_missing,  // a service depends on one that the SCM does not know
+  agent_itself,        // the agent, its keeper, or what they run on
   service_disabled,
   control_not_accepted,  // 1052: the service does not accept this control now
   held,                  // a hold is on
@@ -42,28 +42,28 @@ enum class ErrorKind : std::uint8_t {
   reason_required,       // a protected service and no reason given
   queue_full,
   cooldown,
-  journal_unavailable,   // nothing can be made durable, so nothing is accepted
+  journal_unavailable,  // nothing can be made durable, so nothing is accepted
   scm_unavailable,
   shutting_down,
   // How a job can fail after it was accepted; these live in the job and its steps.
-  plan_changed,          // more would go down than was consented to, or the digest no longer fits
-  expired,               // waited in the queue for longer than `queue_s`
-  no_progress,           // a pending service showed none for `no_progress_s` beyond its wait hint
-  deadline_passed,       // the job's `deadline_s` ran out
+  plan_changed,     // more would go down than was consented to, or the digest no longer fits
+  expired,          // waited in the queue for longer than `queue_s`
+  no_progress,      // a pending service showed none for `no_progress_s` beyond its wait hint
+  deadline_passed,  // the job's `deadline_s` ran out
   stop_failed,
   start_failed,
-  started_again,         // something starts the service again each time it is stopped
+  started_again,  // something starts the service again each time it is stopped
   hook_failed,
   verify_failed,
-  interrupted,           // the machine was rebooted, or the plan no longer fits what is found
+  interrupted,  // the machine was rebooted, or the plan no longer fits what is found
   cancelled,
   // The SCM's answer to a control.
   access_denied,
-  not_active,            // 1062: already stopped
-  already_running,       // 1056
-  busy,                  // 1055, 1061: cannot take it at this moment; worth another try
-  timeout,               // 1053, a D-Bus time-out: effect unknown, keep looking
-  scm_failure,           // any other answer; native_code and native_name tell
+  not_active,       // 1062: already stopped
+  already_running,  // 1056
+  busy,             // 1055, 1061: cannot take it at this moment; worth another try
+  timeout,          // 1053, a D-Bus time-out: effect unknown, keep looking
+  scm_failure,      // any other answer; native_code and native_name tell
   internal,
 };
 
@@ -76,13 +76,13 @@ enum class Effect : std::uint8_t { none, done, unknown };
 
 struct Error {
   ErrorKind kind = ErrorKind::internal;
-  std::string detail;                   // a sentence that says what happened and what to do next
-  std::string service;                  // canonical name; empty: none in particular
+  std::string detail;   // a sentence that says what happened and what to do next
+  std::string service;  // canonical name; empty: none in particular
   std::optional<std::int64_t> native_code;  // e.g. 1051, an errno, an exit status
-  std::string native_name;              // e.g. "ERROR_DEPENDENT_SERVICES_RUNNING", "ENOENT"
-  std::vector<std::string> dependents;  // dependents_running: who would go down, in stop order
+  std::string native_name;                  // e.g. "ERROR_DEPENDENT_SERVICES_RUNNING", "ENOENT"
+  std::vector<std::string> dependents;      // dependents_running: who would go down, in stop order
   Effect effect = Effect::none;
-  std::optional<int> retry_after_s;     // queue_full, cooldown, rate_limited, shutting_down
+  std::optional<int> retry_after_s;  // queue_full, cooldown, rate_limited, shutting_down
 
   bool operator==(const Error&) const = default;
 };

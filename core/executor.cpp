@@ -22,7 +22,9 @@ bool brings_back(const Control& control) {
 Executor::Executor(Parts parts, FollowUp follow_up)
     : parts_(parts), follow_up_(std::move(follow_up)) {}
 
-Executor::~Executor() { stop(); }
+Executor::~Executor() {
+  stop();
+}
 
 void Executor::start(Attendant& attendant) {
   attendant_ = &attendant;
@@ -50,9 +52,13 @@ void Executor::accept(JobPtr job, std::shared_ptr<const Policies> policies) {
   post(Accepted{std::move(job), std::move(policies)});
 }
 
-void Executor::cancel(const std::string& job, const std::string& by) { post(Cancelled{job, by}); }
+void Executor::cancel(const std::string& job, const std::string& by) {
+  post(Cancelled{job, by});
+}
 
-void Executor::set_hold(bool on) { post(Held{on}); }
+void Executor::set_hold(bool on) {
+  post(Held{on});
+}
 
 void Executor::observed(std::string_view service) {
   const MutexLock lock(mutex_);
@@ -69,7 +75,9 @@ void Executor::inventory_changed() {
   woken_.notify_one();
 }
 
-void Executor::connection_changed(bool lost) { post(Connection{lost}); }
+void Executor::connection_changed(bool lost) {
+  post(Connection{lost});
+}
 
 void Executor::attended(ControlToken token, Result<void> result) {
   post(Answered{std::move(token), std::move(result)});
@@ -108,7 +116,8 @@ void Executor::loop() {
       for (auto& message : messages) {
         std::visit([this, now](auto& one) { take(std::move(one), now); }, message);
       }
-      for (const auto& service : seen) see(service, now);
+      for (const auto& service : seen)
+        see(service, now);
       wake_due(now);
       while (!ready_.empty()) {
         const std::string next = ready_.front();
@@ -125,8 +134,8 @@ void Executor::loop() {
       }
       if (active_changed_) watch_active();
     } catch (const std::exception& problem) {
-      log_error("executor", std::string("A turn failed and goes on with the next: ") +
-                                problem.what());
+      log_error("executor",
+                std::string("A turn failed and goes on with the next: ") + problem.what());
     }
   }
 }
@@ -215,9 +224,9 @@ void Executor::take(Connection connection, MonoTime now) {
 void Executor::see(const std::string& service, MonoTime now) {
   const PicturePtr picture = parts_.scm.snapshot();
   const auto& all = picture->services;
-  const auto at = std::lower_bound(
-      all.begin(), all.end(), service,
-      [](const auto& one, const std::string& name) { return one->name < name; });
+  const auto at =
+      std::lower_bound(all.begin(), all.end(), service,
+                       [](const auto& one, const std::string& name) { return one->name < name; });
   if (at != all.end() && (*at)->name == service) parts_.events.append(*at);
   const std::vector<std::string> active(active_.begin(), active_.end());
   for (const auto& id : active) {
@@ -271,7 +280,9 @@ void Executor::perform(const PendingEffect& effect) {
   const Run& run = runs_.find(effect.control.token.job)->second;
   const Policy& policy = run.policies->of(effect.control.service);
   switch (effect.kind) {
-    case EffectKind::control: parts_.scm.submit(effect.control); return;
+    case EffectKind::control:
+      parts_.scm.submit(effect.control);
+      return;
     case EffectKind::probe:
       attendant_->probe(effect.control.token, effect.control.service, *policy.verify,
                         kProbeTimeout);
@@ -288,8 +299,10 @@ void Executor::perform(const PendingEffect& effect) {
 void Executor::flush(MonoTime now) {
   if (retry_commit_ != MonoTime{} && now < retry_commit_) return;
   JournalChange change;
-  for (const auto& id : changed_) change.jobs.push_back(snapshot_of(runs_.find(id)->second));
-  for (const auto& [id, job] : parents_) change.jobs.push_back(job);
+  for (const auto& id : changed_)
+    change.jobs.push_back(snapshot_of(runs_.find(id)->second));
+  for (const auto& [id, job] : parents_)
+    change.jobs.push_back(job);
   change.wanted = wanted_;
   change.audit = audit_;
   if (!change.jobs.empty() || !change.wanted.empty() || !change.audit.empty()) {
@@ -305,9 +318,8 @@ void Executor::flush(MonoTime now) {
       retry_commit_ = now + kCommitPause;
       std::vector<PendingEffect> held;
       for (auto& effect : effects_) {
-        const bool harmless =
-            effect.kind == EffectKind::probe ||
-            (effect.kind == EffectKind::control && brings_back(effect.control));
+        const bool harmless = effect.kind == EffectKind::probe ||
+                              (effect.kind == EffectKind::control && brings_back(effect.control));
         if (harmless) {
           perform(effect);
         } else {
@@ -345,7 +357,8 @@ void Executor::flush(MonoTime now) {
   }
   std::vector<PendingEffect> effects;
   effects.swap(effects_);
-  for (const auto& effect : effects) perform(effect);
+  for (const auto& effect : effects)
+    perform(effect);
 }
 
 void Executor::watch_active() {
@@ -354,10 +367,12 @@ void Executor::watch_active() {
   for (const auto& id : active_) {
     const auto run = runs_.find(id);
     if (run == runs_.end()) continue;
-    for (const auto& one : run->second.job.steps) services.insert(one.service);
+    for (const auto& one : run->second.job.steps)
+      services.insert(one.service);
   }
   for (const auto& [id, job] : late_) {
-    for (const auto& one : job->steps) services.insert(one.service);
+    for (const auto& one : job->steps)
+      services.insert(one.service);
   }
   parts_.scm.watch({services.begin(), services.end()});
 }
@@ -371,9 +386,8 @@ void Executor::follow_up_late() {
   if (lost_ || !picture->complete) return;
   const std::map<std::string, JobPtr> late = late_;
   for (const auto& [id, job] : late) {
-    const bool under_way = std::any_of(runs_.begin(), runs_.end(), [&id](const auto& run) {
-      return run.second.job.parent == id;
-    });
+    const bool under_way = std::any_of(
+        runs_.begin(), runs_.end(), [&id](const auto& run) { return run.second.job.parent == id; });
     if (under_way || parents_.contains(id)) continue;
     const Restoration restoration = plan_restoration(*job, *picture, Policies{});
     if (!restoration.blocked.empty()) continue;
@@ -393,9 +407,9 @@ void Executor::follow_up_late() {
     }
     if (!services.empty()) {
       if (auto follower = follow_up_(*job, services); !follower) {
-        log_error("executor", "The job that completes the restoring of " + id +
-                                  " could not be accepted and is tried again: " +
-                                  follower.error().detail);
+        log_error("executor",
+                  "The job that completes the restoring of " + id +
+                      " could not be accepted and is tried again: " + follower.error().detail);
         late_again_ = parts_.clock.mono() + kCommitPause;
         continue;
       }
@@ -404,8 +418,7 @@ void Executor::follow_up_late() {
     }
     Job settled = *job;
     const Restored now_restored = judge_restored(settled, *picture);
-    settled.restored =
-        now_restored == Restored::pending ? Restored::incomplete : now_restored;
+    settled.restored = now_restored == Restored::pending ? Restored::incomplete : now_restored;
     settled.down = now_down(settled, *picture);
     ++settled.revision;
     parents_[id] = std::make_shared<const Job>(std::move(settled));

@@ -45,8 +45,8 @@ class Executor final : public ScmSink, public AttendantSink {
   };
   // Makes and accepts the job that completes `parent`'s restoring; called on the executor's
   // thread. What is accepted comes back through accept().
-  using FollowUp = std::function<Result<JobPtr>(const Job& parent,
-                                                const std::vector<std::string>& services)>;
+  using FollowUp =
+      std::function<Result<JobPtr>(const Job& parent, const std::vector<std::string>& services)>;
 
   Executor(Parts parts, FollowUp follow_up);
   ~Executor() override;
@@ -95,22 +95,22 @@ class Executor final : public ScmSink, public AttendantSink {
   struct Run {
     Job job;  // the executor's own copy; the others see what show() made of it
     std::shared_ptr<const Policies> policies;
-    std::size_t at = 0;             // the step in hand
+    std::size_t at = 0;  // the step in hand
     StepDrive drive;
-    MonoTime queue_until{};         // queued: when it expires
-    MonoTime begun{};               // of the job, this agent's clock
-    MonoTime deadline{};            // of the job, or of its restoring
+    MonoTime queue_until{};  // queued: when it expires
+    MonoTime begun{};        // of the job, this agent's clock
+    MonoTime deadline{};     // of the job, or of its restoring
     MonoTime step_begun{};
-    MonoTime wake{};                // look again then
+    MonoTime wake{};  // look again then
     bool restoring = false;
-    bool to_take_up = false;        // begun by an agent before this one
-    bool ask_again = false;         // its control may have been sent: the same token once more
+    bool to_take_up = false;  // begun by an agent before this one
+    bool ask_again = false;   // its control may have been sent: the same token once more
     std::map<std::string, int> inserted;  // stops put in because a dependent came up, by service
   };
   enum class EffectKind : std::uint8_t { control, hook, probe };
   struct PendingEffect {
     EffectKind kind = EffectKind::control;
-    Control control;                // token and service also for hook and probe
+    Control control;  // token and service also for hook and probe
     std::uint32_t hook = 0;
     bool before = false;
   };
@@ -170,21 +170,21 @@ class Executor final : public ScmSink, public AttendantSink {
   Scheduler scheduler_;
   bool hold_ = false;
   bool lost_ = false;
-  std::map<std::string, JobPtr> late_;    // done, restoring pending
+  std::map<std::string, JobPtr> late_;                // done, restoring pending
   std::set<std::pair<MonoTime, std::string>> wakes_;  // Run::wake of each run that has one
-  std::set<std::string> active_;          // runs that have begun
-  std::vector<std::string> ready_;        // runs to try to begin in this turn
-  std::set<std::string> changed_;         // runs to be committed and shown
-  std::set<std::string> moved_;           // runs to be shown only: progress is not journalled
-  std::map<std::string, JobPtr> parents_; // done jobs whose `restored` changed
+  std::set<std::string> active_;                      // runs that have begun
+  std::vector<std::string> ready_;                    // runs to try to begin in this turn
+  std::set<std::string> changed_;                     // runs to be committed and shown
+  std::set<std::string> moved_;            // runs to be shown only: progress is not journalled
+  std::map<std::string, JobPtr> parents_;  // done jobs whose `restored` changed
   std::vector<Wanted> wanted_;
   std::vector<AuditEntry> audit_;
   std::vector<PendingEffect> effects_;
-  bool needs_sync_ = false;               // this turn began or ended a job
-  MonoTime retry_commit_{};               // after a failed one
+  bool needs_sync_ = false;  // this turn began or ended a job
+  MonoTime retry_commit_{};  // after a failed one
   bool active_changed_ = false;
   bool look_at_late_ = false;
-  MonoTime late_again_{};                 // after a follow-up that could not be made
+  MonoTime late_again_{};  // after a follow-up that could not be made
 };
 
 }  // namespace noforce

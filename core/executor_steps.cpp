@@ -18,9 +18,8 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 }
 
 Found* find_in(std::vector<Found>& found, std::string_view service) {
-  const auto at = std::find_if(found.begin(), found.end(), [service](const Found& one) {
-    return one.service == service;
-  });
+  const auto at = std::find_if(found.begin(), found.end(),
+                               [service](const Found& one) { return one.service == service; });
   return at == found.end() ? nullptr : &*at;
 }
 
@@ -61,7 +60,9 @@ Milliseconds since(MonoTime then, MonoTime now) {
   return std::max(std::chrono::duration_cast<Milliseconds>(now - then), Milliseconds{0});
 }
 
-bool restores(const Job& job) { return job.options.on_failure == OnFailure::restore; }
+bool restores(const Job& job) {
+  return job.options.on_failure == OnFailure::restore;
+}
 
 }  // namespace
 
@@ -78,8 +79,9 @@ Result<Plan> Executor::plan_again(const Run& run, const Picture& picture) const 
     auto kept = parts_.journal.job(*job.parent);
     if (!kept) return std::unexpected(kept.error());
     if (!*kept) {
-      return noforce::fail(ErrorKind::unknown_job, "The job whose restoring this one completes is "
-                                                   "no longer kept.");
+      return noforce::fail(ErrorKind::unknown_job,
+                           "The job whose restoring this one completes is "
+                           "no longer kept.");
     }
     parent = std::make_shared<const Job>(std::move(**kept));
   }
@@ -134,14 +136,14 @@ void Executor::begin(Run& run, const Plan& plan, const Picture& picture, MonoTim
     if (!contains(job.consented, service)) more.push_back(service);
   }
   if (!more.empty() || (job.options.plan_digest && plan.digest != *job.options.plan_digest)) {
-    job.error = Error{.kind = ErrorKind::plan_changed,
-                      .detail = more.empty()
-                                    ? "The plan is no longer the one of the plan_digest that was "
-                                      "given. Nothing was touched. Look at a new dry run."
-                                    : "More would go down now than was consented to: " +
-                                          list_names(more) +
-                                          ". Nothing was touched. Look at a new dry run and send "
-                                          "the job again."};
+    job.error =
+        Error{.kind = ErrorKind::plan_changed,
+              .detail = more.empty()
+                            ? "The plan is no longer the one of the plan_digest that was "
+                              "given. Nothing was touched. Look at a new dry run."
+                            : "More would go down now than was consented to: " + list_names(more) +
+                                  ". Nothing was touched. Look at a new dry run and send "
+                                  "the job again."};
     job.error->dependents = more;
     finish(run, JobResult::failed, now);
     return;
@@ -195,8 +197,8 @@ void Executor::take_up(Run& run, MonoTime now) {
     interrupt(run, now);
     return;
   }
-  const auto elapsed = std::max(parts_.clock.wall() - job.started_at.value_or(job.created_at),
-                                Milliseconds{0});
+  const auto elapsed =
+      std::max(parts_.clock.wall() - job.started_at.value_or(job.created_at), Milliseconds{0});
   const auto left = std::max<Milliseconds>(job.options.deadline - elapsed, job.options.no_progress);
   run.begun = now - elapsed;
   run.deadline = now + left;
@@ -232,10 +234,11 @@ void Executor::take_up(Run& run, MonoTime now) {
 void Executor::interrupt(Run& run, MonoTime now) {
   Job& job = run.job;
   job.error = Error{.kind = ErrorKind::interrupted,
-                    .detail = "The machine was started again while this job ran. What it had taken "
-                              "down is " +
-                              std::string(restores(job) ? "started again by a job of the agent."
-                                                        : "left as it is (on_failure=leave).")};
+                    .detail =
+                        "The machine was started again while this job ran. What it had taken "
+                        "down is " +
+                        std::string(restores(job) ? "started again by a job of the agent."
+                                                  : "left as it is (on_failure=leave).")};
   for (auto& one : job.steps) {
     if (one.state == StepState::done) continue;
     one.result = one.state == StepState::running ? StepResult::failed : StepResult::skipped;
@@ -491,7 +494,8 @@ void Executor::fail(Run& run, std::optional<Error> error, MonoTime now) {
       run.restoring = true;
       run.deadline = now + job.options.deadline;
       run.at = job.steps.size();
-      for (auto& one : restoration.steps) job.steps.push_back(std::move(one));
+      for (auto& one : restoration.steps)
+        job.steps.push_back(std::move(one));
       active_changed_ = true;
       begin_step(run, now);
       return;
@@ -542,7 +546,8 @@ void Executor::finish(Run& run, JobResult result, MonoTime now) {
     if (starts_later) job.restored = Restored::pending;
     if (job.restored == Restored::pending && !restores(job)) job.restored = Restored::incomplete;
   }
-  for (const auto& next : scheduler_.remove(job.id)) ready_.push_back(next);
+  for (const auto& next : scheduler_.remove(job.id))
+    ready_.push_back(next);
   active_.erase(job.id);
   active_changed_ = true;
   changed_.insert(job.id);

@@ -24,9 +24,11 @@ const std::vector<std::string>& edges_of(const EdgeMap& edges, std::string_view 
 Error cycle_error(const std::vector<std::string>& path, const std::string& again) {
   std::string sentence = "The dependencies form a cycle: ";
   const auto start = std::find(path.begin(), path.end(), again);
-  for (auto it = start; it != path.end(); ++it) sentence += *it + " -> ";
+  for (auto it = start; it != path.end(); ++it)
+    sentence += *it + " -> ";
   sentence += again + ". Take one of these dependencies out.";
-  return Error{.kind = ErrorKind::dependency_cycle, .detail = std::move(sentence), .service = again};
+  return Error{
+      .kind = ErrorKind::dependency_cycle, .detail = std::move(sentence), .service = again};
 }
 
 // A depth-first walk with its own stack: a long chain of dependencies costs memory, not the
@@ -79,7 +81,9 @@ Graph::Graph(std::vector<Node> nodes) {
   }
 }
 
-bool Graph::has(std::string_view name) const { return edges_.find(name) != edges_.end(); }
+bool Graph::has(std::string_view name) const {
+  return edges_.find(name) != edges_.end();
+}
 
 std::vector<std::string> Graph::dependencies(std::string_view name) const {
   return edges_of(edges_, name);
@@ -149,11 +153,11 @@ std::vector<Error> Graph::problems() const {
   for (const auto& [name, to] : edges_) {
     for (const auto& dependency : to) {
       if (has(dependency)) continue;
-      found.push_back(
-          Error{.kind = ErrorKind::dependency_missing,
-                .detail = name + " depends on " + dependency + ", which does not exist here. Add "
-                          "that service, or take the dependency out.",
-                .service = name});
+      found.push_back(Error{.kind = ErrorKind::dependency_missing,
+                            .detail = name + " depends on " + dependency +
+                                      ", which does not exist here. Add "
+                                      "that service, or take the dependency out.",
+                            .service = name});
     }
     std::vector<std::string> order;
     if (auto visited = visit(edges_, name, marks, order); !visited) {

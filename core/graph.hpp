@@ -35,8 +35,7 @@ class Graph {
   // another; sorted by name.
   [[nodiscard]] std::vector<std::string> all_dependents(const std::vector<std::string>& of) const;
   // Everything that these need, directly or not; sorted by name.
-  [[nodiscard]] std::vector<std::string> all_dependencies(
-      const std::vector<std::string>& of) const;
+  [[nodiscard]] std::vector<std::string> all_dependencies(const std::vector<std::string>& of) const;
 
   // The given services in an order in which each comes after what it depends on; always the same
   // one (a walk in order of names). The reverse is the order in which to stop them. Fails with dependency_cycle (the cycle

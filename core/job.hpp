@@ -34,9 +34,9 @@ namespace noforce {
 enum class JobState : std::uint8_t { queued, running, cancelling, done };
 enum class JobResult : std::uint8_t {
   succeeded,
-  unchanged,    // there was nothing to do
+  unchanged,  // there was nothing to do
   failed,
-  timed_out,    // a deadline or the patience without progress ran out; nothing was killed
+  timed_out,  // a deadline or the patience without progress ran out; nothing was killed
   cancelled,
   interrupted,  // the machine was rebooted, or the plan no longer fits what is found
 };
@@ -65,9 +65,9 @@ enum class OnFailure : std::uint8_t { restore, leave };
 struct Step {
   std::string service;
   Operation operation = Operation::stop;
-  std::uint32_t hook = 0;      // see PlannedStep
+  std::uint32_t hook = 0;  // see PlannedStep
   bool before = false;
-  bool restoring = false;      // added, or taken over, to bring things back after a failure
+  bool restoring = false;  // added, or taken over, to bring things back after a failure
   StepState state = StepState::pending;
   std::optional<StepResult> result;  // set once done
   std::optional<WallTime> started_at;
@@ -75,12 +75,12 @@ struct Step {
   std::optional<Milliseconds> duration;  // by the monotonic clock; set once done
   std::optional<std::int64_t> pid_before;
   std::optional<std::int64_t> pid_after;
-  std::uint64_t checkpoint = 0;          // the last that was seen during this step
+  std::uint64_t checkpoint = 0;  // the last that was seen during this step
   Milliseconds wait_hint{0};
-  std::optional<MonoTime> last_progress; // while running: when the service last moved; this boot
+  std::optional<MonoTime> last_progress;  // while running: when the service last moved; this boot
   std::optional<Milliseconds> since_progress;  // once done: how long ago that was at the end
   std::string status_text;
-  std::uint32_t attempts = 0;            // controls that were sent for this step
+  std::uint32_t attempts = 0;  // controls that were sent for this step
   std::optional<Error> error;
 
   bool operator==(const Step&) const = default;
@@ -98,10 +98,10 @@ struct Found {
 struct JobOptions {
   Dependents dependents = Dependents::refuse;
   OnFailure on_failure = OnFailure::restore;
-  Seconds deadline{600};     // from its start
-  Seconds no_progress{120};  // for each pending service, beyond its own wait hint
-  Seconds queue{3600};       // how long it may wait before it starts
-  std::string reason;        // cleaned text, at most 500 characters
+  Seconds deadline{600};                   // from its start
+  Seconds no_progress{120};                // for each pending service, beyond its own wait hint
+  Seconds queue{3600};                     // how long it may wait before it starts
+  std::string reason;                      // cleaned text, at most 500 characters
   std::optional<std::string> plan_digest;  // as given by the caller
 
   bool operator==(const JobOptions&) const = default;
@@ -118,24 +118,24 @@ struct Job {
   std::string plan_digest;            // of the plan at acceptance; once begun, of the one that runs
   // What the caller consented to (or what needed no consent): what goes down, at acceptance.
   std::vector<std::string> consented;
-  std::vector<std::string> touches;   // see Plan::touches
+  std::vector<std::string> touches;  // see Plan::touches
 
   JobState state = JobState::queued;
   std::optional<JobResult> result;
   Restored restored = Restored::not_needed;
-  std::vector<std::string> down;      // found up by this job, and not up at its end
+  std::vector<std::string> down;  // found up by this job, and not up at its end
   WallTime created_at{};
   std::optional<WallTime> started_at;
   std::optional<WallTime> finished_at;
   std::optional<Milliseconds> duration;  // from start to end
   std::vector<Step> steps;
-  std::vector<Found> found;           // everything the plan touches, when the job began to run
+  std::vector<Found> found;  // everything the plan touches, when the job began to run
   std::vector<std::string> warnings;
   std::optional<Error> error;
   std::optional<std::string> cancelled_by;
-  std::string boot;                   // boot_id() of the boot in which it began to run
+  std::string boot;  // boot_id() of the boot in which it began to run
 
-  std::uint64_t revision = 0;         // grows with each change; the ETag's base
+  std::uint64_t revision = 0;  // grows with each change; the ETag's base
 
   bool operator==(const Job&) const = default;
 };

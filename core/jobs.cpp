@@ -22,15 +22,14 @@ constexpr int kShutdownRetry = 5;            // seconds; what a client is told t
 
 std::set<std::string> services_in(const Plan& plan) {
   std::set<std::string> all(plan.services.begin(), plan.services.end());
-  for (const auto& step : plan.steps) all.insert(step.service);
+  for (const auto& step : plan.steps)
+    all.insert(step.service);
   return all;
 }
 
 bool may_see_job(const Principal& principal, const Job& job) {
   if (principal.services.empty()) return true;
-  const auto sees = [&principal](const std::string& service) {
-    return principal.may_see(service);
-  };
+  const auto sees = [&principal](const std::string& service) { return principal.may_see(service); };
   return std::all_of(job.services.begin(), job.services.end(), sees) &&
          std::all_of(job.consented.begin(), job.consented.end(), sees) &&
          std::all_of(job.steps.begin(), job.steps.end(),
@@ -39,12 +38,18 @@ bool may_see_job(const Principal& principal, const Job& job) {
 
 std::string in_words(Action action) {
   switch (action) {
-    case Action::stop: return "Stopping ";
-    case Action::start: return "Starting ";
-    case Action::restart: return "Restarting ";
-    case Action::reload: return "Reloading ";
-    case Action::pause: return "Pausing ";
-    case Action::resume: return "Continuing ";
+    case Action::stop:
+      return "Stopping ";
+    case Action::start:
+      return "Starting ";
+    case Action::restart:
+      return "Restarting ";
+    case Action::reload:
+      return "Reloading ";
+    case Action::pause:
+      return "Pausing ";
+    case Action::resume:
+      return "Continuing ";
   }
   return "Changing ";
 }
@@ -89,11 +94,14 @@ class Jobs::Impl {
     if (!unfinished) return std::unexpected(unfinished.error());
     auto hold = parts_.journal.hold();
     if (!hold) return std::unexpected(hold.error());
-    hold_ = {hold->on, hold->by, hold->reason, hold->since};
+    {
+      const MutexLock lock(mutex_);
+      hold_ = {hold->on, hold->by, hold->reason, hold->since};
+    }
     for (const auto& job : *unfinished) {
       if (job.state != JobState::done) board_.put(std::make_shared<const Job>(job));
     }
-    executor_.set_hold(hold_.on);
+    executor_.set_hold(hold->on);
     executor_.start(*attendant_);
     if (auto started = parts_.scm.start(executor_, patience); !started) {
       executor_.stop();
@@ -184,9 +192,9 @@ class Jobs::Impl {
     }
     const Group* group = policies.group(*request.group);
     if (group == nullptr) {
-      return fail(ErrorKind::unknown_group,
-                  "There is no group named " + clean_text(*request.group, 100) +
-                      " in the settings. GET /v1/groups lists them.");
+      return fail(ErrorKind::unknown_group, "There is no group named " +
+                                                clean_text(*request.group, 100) +
+                                                " in the settings. GET /v1/groups lists them.");
     }
     for (const auto& spelling : group->services) {
       if (auto name = parts_.scm.resolve(spelling)) {
@@ -218,8 +226,8 @@ class Jobs::Impl {
     return *std::move(name);
   }
 
-  std::optional<Error> refusal(const Caller& caller, const JobRequest& request,
-                               const Evaluated& it, const std::set<std::string>& touched) {
+  std::optional<Error> refusal(const Caller& caller, const JobRequest& request, const Evaluated& it,
+                               const std::set<std::string>& touched) {
     const Plan& plan = it.plan;
     for (const auto& service : touched) {
       if (std::string why = parts_.scm.off_limits(service); !why.empty()) {
@@ -244,8 +252,9 @@ class Jobs::Impl {
     for (const auto& service : plan.goes_down) {
       if (!it.policies->of(service).is_protected || !request.options.reason.empty()) continue;
       return Error{.kind = ErrorKind::reason_required,
-                   .detail = service + " is protected: a job that takes it down needs a reason. "
-                                       "Send it again with reason=\"...\".",
+                   .detail = service +
+                             " is protected: a job that takes it down needs a reason. "
+                             "Send it again with reason=\"...\".",
                    .service = service};
     }
     if (caller.principal.name == "agent") return std::nullopt;
@@ -281,15 +290,17 @@ class Jobs::Impl {
     const std::size_t queued = board_.count(JobState::queued);
     if (queued >= it.policies->jobs.max_queued) {
       Error error{.kind = ErrorKind::queue_full,
-                  .detail = std::to_string(queued) + " jobs wait already; the queue is full. "
-                                                     "This one was not accepted; try again later."};
+                  .detail = std::to_string(queued) +
+                            " jobs wait already; the queue is full. "
+                            "This one was not accepted; try again later."};
       error.retry_after_s = kShutdownRetry;
       return error;
     }
     std::string why;
     if (!parts_.journal.healthy(&why)) {
-      Error error{.kind = ErrorKind::journal_unavailable,
-                  .detail = "Jobs cannot be made durable at the moment, so none is accepted: " + why};
+      Error error{
+          .kind = ErrorKind::journal_unavailable,
+          .detail = "Jobs cannot be made durable at the moment, so none is accepted: " + why};
       error.retry_after_s = kShutdownRetry;
       return error;
     }
@@ -298,9 +309,11 @@ class Jobs::Impl {
 
   Result<void> check_caller(const Caller& caller, Action action) const {
     if (!caller.principal.has(Role::operator_)) {
-      return fail(ErrorKind::forbidden, "The credential " + caller.principal.name + " may look but "
-                                        "not change anything (role viewer). Ask an admin for one "
-                                        "with the role operator.");
+      return fail(ErrorKind::forbidden,
+                  "The credential " + caller.principal.name +
+                      " may look but "
+                      "not change anything (role viewer). Ask an admin for one "
+                      "with the role operator.");
     }
     if (!caller.principal.may_do(to_string(action))) {
       return fail(ErrorKind::forbidden, "The credential " + caller.principal.name +
@@ -322,7 +335,8 @@ class Jobs::Impl {
            .outcome = std::string(to_string(error.kind)),
            .job = {},
            .services = request.services,
-           .detail = clean_text(std::string(to_string(request.action)) + ": " + error.detail, 500)});
+           .detail =
+               clean_text(std::string(to_string(request.action)) + ": " + error.detail, 500)});
       if (!noted) log_warning("audit", "A refusal could not be recorded: " + noted.error().detail);
     }
     return submitted;
@@ -414,7 +428,8 @@ class Jobs::Impl {
   }
 
   static Caller agent_itself() {
-    return {Principal{.name = "agent", .role = Role::admin, .services = {}, .actions = {}}, "local"};
+    return {Principal{.name = "agent", .role = Role::admin, .services = {}, .actions = {}},
+            "local"};
   }
 
   Result<DryRun> dry_run(const Caller& caller, const JobRequest& request) {
@@ -516,15 +531,14 @@ class Jobs::Impl {
   Result<void> set_hold(const Caller& caller, bool on, const std::string& reason) {
     HoldState next{on, caller.principal.name, clean_text(reason, 500), parts_.clock.wall()};
     if (!on) next.since.reset();
-    auto written =
-        parts_.journal.set_hold({next.on, next.by, next.reason, next.since},
-                                {.principal = caller.principal.name,
-                                 .address = caller.address,
-                                 .event = on ? "hold.on" : "hold.off",
-                                 .outcome = "ok",
-                                 .job = {},
-                                 .services = {},
-                                 .detail = next.reason});
+    auto written = parts_.journal.set_hold({next.on, next.by, next.reason, next.since},
+                                           {.principal = caller.principal.name,
+                                            .address = caller.address,
+                                            .event = on ? "hold.on" : "hold.off",
+                                            .outcome = "ok",
+                                            .job = {},
+                                            .services = {},
+                                            .detail = next.reason});
     if (!written) return written;
     {
       const MutexLock lock(mutex_);
@@ -566,8 +580,12 @@ Result<std::unique_ptr<Jobs>> Jobs::start(Parts parts, Policies policies, Millis
 }
 
 Jobs::Jobs(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Jobs::~Jobs() { stop(); }
-void Jobs::stop() { impl_->stop(); }
+Jobs::~Jobs() {
+  stop();
+}
+void Jobs::stop() {
+  impl_->stop();
+}
 
 Result<Submission> Jobs::submit(const Caller& caller, const JobRequest& request,
                                 const std::optional<IdempotencyKey>& key) {
@@ -588,7 +606,9 @@ Result<JobPage> Jobs::list(const Caller& caller, JobFilter filter) {
 Result<JobPtr> Jobs::cancel(const Caller& caller, std::string_view id) {
   return impl_->cancel(caller, id);
 }
-PicturePtr Jobs::picture() const { return impl_->parts_.scm.snapshot(); }
+PicturePtr Jobs::picture() const {
+  return impl_->parts_.scm.snapshot();
+}
 Result<std::string> Jobs::resolve(const Caller& caller, std::string_view spelling) const {
   return impl_->resolve(caller.principal, spelling, ErrorKind::unknown_service);
 }
@@ -596,7 +616,9 @@ std::optional<std::string> Jobs::job_of(std::string_view service) const {
   std::string job = impl_->board_.job_on(service);
   return job.empty() ? std::nullopt : std::optional<std::string>(std::move(job));
 }
-std::shared_ptr<const Policies> Jobs::policies() const { return impl_->policies(); }
+std::shared_ptr<const Policies> Jobs::policies() const {
+  return impl_->policies();
+}
 JobOptions Jobs::defaults() const {
   const auto policies = impl_->policies();
   JobOptions options;
@@ -605,7 +627,9 @@ JobOptions Jobs::defaults() const {
   options.queue = policies->jobs.queue;
   return options;
 }
-HoldState Jobs::hold() const { return impl_->hold(); }
+HoldState Jobs::hold() const {
+  return impl_->hold();
+}
 Result<void> Jobs::set_hold(const Caller& caller, bool on, const std::string& reason) {
   return impl_->set_hold(caller, on, reason);
 }
@@ -613,7 +637,11 @@ JobCounts Jobs::counts() const {
   return {impl_->board_.count(JobState::queued),
           impl_->board_.count(JobState::running) + impl_->board_.count(JobState::cancelling)};
 }
-void Jobs::replace_policies(Policies policies) { impl_->replace_policies(std::move(policies)); }
-Result<void> Jobs::ready() const { return impl_->ready(); }
+void Jobs::replace_policies(Policies policies) {
+  impl_->replace_policies(std::move(policies));
+}
+Result<void> Jobs::ready() const {
+  return impl_->ready();
+}
 
 }  // namespace noforce

@@ -43,8 +43,8 @@ struct Submission {
 
 struct DryRun {
   Plan plan;
-  std::optional<Error> refusal;           // what the real call would be refused with
-  std::optional<Milliseconds> estimate;   // from the history; nullopt: never done before
+  std::optional<Error> refusal;          // what the real call would be refused with
+  std::optional<Milliseconds> estimate;  // from the history; nullopt: never done before
 };
 
 struct HoldState {

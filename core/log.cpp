@@ -17,7 +17,9 @@ void write(LogLevel level, std::string_view component, std::string_view text,
 
 }  // namespace
 
-void set_log_sink(LogSink sink) { the_sink.store(sink, std::memory_order_release); }
+void set_log_sink(LogSink sink) {
+  the_sink.store(sink, std::memory_order_release);
+}
 
 void log_debug(std::string_view component, std::string_view text, std::string_view job) {
   write(LogLevel::debug, component, text, job);

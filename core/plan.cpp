@@ -18,7 +18,9 @@ bool contains(const Names& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-bool takes_down(Action action) { return action == Action::stop || action == Action::restart; }
+bool takes_down(Action action) {
+  return action == Action::stop || action == Action::restart;
+}
 
 // Builds one plan; lives as long as make_plan() runs.
 class Planner {
@@ -32,12 +34,20 @@ class Planner {
     if (auto checked = check_names(); !checked) return std::unexpected(checked.error());
     Result<void> made;
     switch (request_.action) {
-      case Action::stop: made = plan_stop(); break;
-      case Action::start: made = plan_start(); break;
-      case Action::restart: made = plan_restart(); break;
+      case Action::stop:
+        made = plan_stop();
+        break;
+      case Action::start:
+        made = plan_start();
+        break;
+      case Action::restart:
+        made = plan_restart();
+        break;
       case Action::pause:
       case Action::resume:
-      case Action::reload: made = plan_control(); break;
+      case Action::reload:
+        made = plan_control();
+        break;
     }
     if (!made) return std::unexpected(made.error());
     finish();
@@ -158,7 +168,8 @@ class Planner {
     auto order = with_dependencies(std::move(to_start));
     if (!order) return std::unexpected(order.error());
     if (auto enabled = check_enabled(*order); !enabled) return enabled;
-    for (const auto& name : *order) add_start(name, false);
+    for (const auto& name : *order)
+      add_start(name, false);
     return {};
   }
 
@@ -206,8 +217,12 @@ class Planner {
       }
       if (!*wanted) continue;
       switch (request_.action) {
-        case Action::pause: plan_.steps.push_back({name, Operation::pause}); break;
-        case Action::resume: plan_.steps.push_back({name, Operation::resume}); break;
+        case Action::pause:
+          plan_.steps.push_back({name, Operation::pause});
+          break;
+        case Action::resume:
+          plan_.steps.push_back({name, Operation::resume});
+          break;
         default:
           plan_.steps.push_back({name, Operation::reload});
           if (policies_.of(name).verify) plan_.steps.push_back({name, Operation::verify});
@@ -228,8 +243,8 @@ class Planner {
     const ServiceState ends = destination(it.state);
     if (request_.action == Action::pause && it.state == ServiceState::paused) return false;
     if (request_.action == Action::resume && ends == ServiceState::running) return false;
-    const bool taken = request_.action == Action::reload ? it.accepts.reload
-                                                         : it.accepts.pause_continue;
+    const bool taken =
+        request_.action == Action::reload ? it.accepts.reload : it.accepts.pause_continue;
     if (!taken) {
       return fail(ErrorKind::control_not_accepted,
                   it.name + " does not accept `" + verb + "`. `GET /v1/services/" + it.name +
@@ -241,7 +256,8 @@ class Planner {
 
   void finish() {
     std::set<std::string> touched(plan_.services.begin(), plan_.services.end());
-    for (const auto& step : plan_.steps) touched.insert(step.service);
+    for (const auto& step : plan_.steps)
+      touched.insert(step.service);
     if (takes_down(request_.action)) touched.merge(as_set(graph().all_dependents(plan_.services)));
     plan_.touches.assign(touched.begin(), touched.end());
     plan_.digest = "sha256:" + sha256_hex(serialized());
@@ -253,13 +269,15 @@ class Planner {
   std::string serialized() const {
     std::string text(to_string(plan_.action));
     text += '\n';
-    for (const auto& name : plan_.services) text += name + ' ';
+    for (const auto& name : plan_.services)
+      text += name + ' ';
     text += '\n';
     for (const auto& step : plan_.steps) {
       text += step.service + ' ' + std::string(to_string(step.operation)) + '\n';
     }
     text += '\n';
-    for (const auto& name : plan_.goes_down) text += name + ' ';
+    for (const auto& name : plan_.goes_down)
+      text += name + ' ';
     return text;
   }
 
@@ -274,17 +292,22 @@ class Planner {
 ServiceState destination(ServiceState state) {
   switch (state) {
     case ServiceState::stopped:
-    case ServiceState::stop_pending: return ServiceState::stopped;
+    case ServiceState::stop_pending:
+      return ServiceState::stopped;
     case ServiceState::pause_pending:
-    case ServiceState::paused: return ServiceState::paused;
+    case ServiceState::paused:
+      return ServiceState::paused;
     case ServiceState::start_pending:
     case ServiceState::continue_pending:
-    case ServiceState::running: return ServiceState::running;
+    case ServiceState::running:
+      return ServiceState::running;
   }
   return ServiceState::stopped;
 }
 
-bool counts_as_up(ServiceState state) { return destination(state) != ServiceState::stopped; }
+bool counts_as_up(ServiceState state) {
+  return destination(state) != ServiceState::stopped;
+}
 
 Result<Plan> make_plan(const PlanRequest& request, const Picture& picture,
                        const Policies& policies) {

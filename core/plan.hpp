@@ -47,15 +47,15 @@ struct PlanRequest {
 
 struct Plan {
   Action action = Action::restart;
-  std::vector<std::string> services;   // what was named, canonical, in start order, each once
+  std::vector<std::string> services;  // what was named, canonical, in start order, each once
   std::optional<std::string> group;
-  std::vector<PlannedStep> steps;      // empty: there is nothing to do
-  std::vector<std::string> goes_down;  // all that the job would stop and that is up, stop order
-  std::vector<std::string> dependents; // goes_down without the named ones: needs consent
+  std::vector<PlannedStep> steps;       // empty: there is nothing to do
+  std::vector<std::string> goes_down;   // all that the job would stop and that is up, stop order
+  std::vector<std::string> dependents;  // goes_down without the named ones: needs consent
   // All that this plan, or the same request on another state of things, could touch: jobs whose
   // sets overlap run one after the other. Sorted.
   std::vector<std::string> touches;
-  std::string digest;                  // "sha256:..." over action, names, order and what goes down
+  std::string digest;  // "sha256:..." over action, names, order and what goes down
   std::vector<std::string> warnings;
 
   [[nodiscard]] bool needs_consent() const { return !dependents.empty(); }

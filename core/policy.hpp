@@ -18,10 +18,10 @@ using HookCommand = std::vector<std::string>;
 
 // How a started service is asked whether it works. Exactly one of http and tcp is set.
 struct Verify {
-  std::string http;           // http:// URL; 2xx within `within` counts. No redirects, no proxy
-  std::string tcp;            // "host:port"; a connection counts
-  Seconds within{30};         // from "running" to the first good answer
-  Seconds hold{0};            // then the same instance has to stay up for this long
+  std::string http;    // http:// URL; 2xx within `within` counts. No redirects, no proxy
+  std::string tcp;     // "host:port"; a connection counts
+  Seconds within{30};  // from "running" to the first good answer
+  Seconds hold{0};     // then the same instance has to stay up for this long
 
   bool operator==(const Verify&) const = default;
 };
@@ -30,9 +30,9 @@ struct Policy {
   bool is_protected = false;  // a job that takes it down needs a reason
   std::vector<HookCommand> before_stop;
   std::vector<HookCommand> after_start;
-  Seconds hook_timeout{60};   // then the hook gets SIGTERM and the job fails; never more
+  Seconds hook_timeout{60};  // then the hook gets SIGTERM and the job fails; never more
   std::optional<Verify> verify;
-  Seconds cooldown{0};        // from the end of one job on it to the acceptance of the next
+  Seconds cooldown{0};  // from the end of one job on it to the acceptance of the next
 
   bool operator==(const Policy&) const = default;
 };

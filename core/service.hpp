@@ -67,20 +67,20 @@ struct Exit {
 };
 
 struct Service {
-  std::string name;          // canonical: the SCM's spelling
+  std::string name;  // canonical: the SCM's spelling
   std::string display_name;
   ServiceState state = ServiceState::stopped;
   std::optional<Instance> instance;  // set while a process is known; also in the pending states
   StartType start_type = StartType::manual;
   Accepts accepts;
-  std::uint64_t checkpoint = 0;      // grows with each sign of progress of this pending state
+  std::uint64_t checkpoint = 0;  // grows with each sign of progress of this pending state
   Milliseconds wait_hint{0};
   // When the service last showed progress in a pending state (entering one counts); meaningless
   // in the others.
   MonoTime last_progress{};
-  std::string status_text;           // valid UTF-8, bounded, control characters escaped
-  std::optional<Exit> exit;          // of the last instance that ended; unset: none has
-  WallTime since{};                  // when this state was entered
+  std::string status_text;              // valid UTF-8, bounded, control characters escaped
+  std::optional<Exit> exit;             // of the last instance that ended; unset: none has
+  WallTime since{};                     // when this state was entered
   std::vector<std::string> depends_on;  // direct, canonical where known
   std::vector<std::string> warnings;    // sentences for the person
 
@@ -91,10 +91,10 @@ class Graph;
 
 // An immutable, revisioned picture of all services of one SCM. Shared between threads.
 struct Picture {
-  std::uint64_t revision = 0;  // grows with each change
+  std::uint64_t revision = 0;                            // grows with each change
   std::vector<std::shared_ptr<const Service>> services;  // sorted by name
   std::shared_ptr<const Graph> graph;  // never null; rebuilt only when names or edges change
-  bool complete = false;       // false until the SCM was seen once, and while it is lost
+  bool complete = false;               // false until the SCM was seen once, and while it is lost
 
   // By canonical name; null when there is none. O(log n).
   [[nodiscard]] const Service* find(std::string_view name) const;

@@ -2,11 +2,11 @@
 // told exactly what to do (the backends' own tests and the end-to-end cases have real processes).
 #include "core/jobs.hpp"
 
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <filesystem>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "core/digest.hpp"
 #include "tests/support/fake_scm.hpp"
@@ -27,7 +27,8 @@ const Caller kAdmin{{.name = "token:admin", .role = Role::admin, .services = {},
 class AnAgent : public ::testing::Test {
  protected:
   AnAgent() {
-    directory_ = std::filesystem::temp_directory_path() / ("noforce-jobs-" + to_hex(random_bytes(8)));
+    directory_ =
+        std::filesystem::temp_directory_path() / ("noforce-jobs-" + to_hex(random_bytes(8)));
     std::filesystem::create_directory(directory_);
     std::filesystem::permissions(directory_, std::filesystem::perms::owner_all);
   }
@@ -54,7 +55,8 @@ class AnAgent : public ::testing::Test {
     journal.reset();
   }
 
-  static JobRequest request(Action action, Names services, Dependents dependents = Dependents::refuse) {
+  static JobRequest request(Action action, Names services,
+                            Dependents dependents = Dependents::refuse) {
     JobRequest out;
     out.action = action;
     out.services = std::move(services);
@@ -193,7 +195,8 @@ TEST_F(AnAgent, LeavesALateStopToTheJobThatTouchedItSince) {
 
 TEST_F(AnAgent, RunsOtherJobsWhileTenHang) {
   std::vector<Service> services{make_service("free")};
-  for (int n = 0; n < 10; ++n) services.push_back(make_service("hung" + std::to_string(n)));
+  for (int n = 0; n < 10; ++n)
+    services.push_back(make_service("hung" + std::to_string(n)));
   begin(services);
   std::vector<JobPtr> hung;
   for (int n = 0; n < 10; ++n) {
@@ -219,9 +222,8 @@ TEST_F(AnAgent, RunsJobsOnOneTreeInOrderOfAcceptance) {
   scm->behave("antispam", {});
   scm->end("antispam");
   EXPECT_EQ(finished(third->id)->result, JobResult::succeeded);
-  EXPECT_EQ(scm->sent(),
-            (Names{"stop antispam", "start antispam", "stop antispam", "stop smtpsvc",
-                   "start smtpsvc", "start antispam", "stop antispam"}));
+  EXPECT_EQ(scm->sent(), (Names{"stop antispam", "start antispam", "stop antispam", "stop smtpsvc",
+                                "start smtpsvc", "start antispam", "stop antispam"}));
 }
 
 TEST_F(AnAgent, EndsAJobWhosePlanGrewWhileItWasQueuedAndTouchesNothing) {
@@ -371,7 +373,8 @@ TEST_F(AnAgent, GivesTheSameJobForTheSameKey) {
   ASSERT_TRUE(again);
   EXPECT_TRUE(again->replayed);
   EXPECT_EQ(again->job->id, first->job->id);
-  const auto other = jobs->submit(kAdmin, wanted, IdempotencyKey{"token:admin", "deploy-1", "other"});
+  const auto other =
+      jobs->submit(kAdmin, wanted, IdempotencyKey{"token:admin", "deploy-1", "other"});
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().kind, ErrorKind::idempotency_mismatch);
   EXPECT_EQ(scm->sent().size(), 2U);
@@ -381,7 +384,8 @@ TEST_F(AnAgent, RefusesByScopeRoleProtectionDigestAndTheAgentsOwnServices) {
   policies.services["w3svc"].is_protected = true;
   begin(exchange_estate());
   scm->forbid("pop3svc");
-  const Caller viewer{{.name = "token:v", .role = Role::viewer, .services = {}, .actions = {}}, "x"};
+  const Caller viewer{{.name = "token:v", .role = Role::viewer, .services = {}, .actions = {}},
+                      "x"};
   const Caller narrow{
       {.name = "token:n", .role = Role::operator_, .services = {"smtp*"}, .actions = {}}, "x"};
   const Caller starter{
@@ -434,8 +438,8 @@ TEST_F(AnAgent, GoesOnAfterARestartWithoutSendingASecondStop) {
   scm->end("antispam");
   begin_again();
   EXPECT_EQ(finished(job->id)->result, JobResult::succeeded);
-  EXPECT_EQ(scm->sent(), (Names{"stop antispam", "stop smtpsvc", "start smtpsvc",
-                                "start antispam"}));
+  EXPECT_EQ(scm->sent(),
+            (Names{"stop antispam", "stop smtpsvc", "start smtpsvc", "start antispam"}));
 }
 
 TEST_F(AnAgent, AsksAgainWithTheSameTokenAfterARestart) {
@@ -483,13 +487,15 @@ TEST_F(AnAgent, RecordsWhatServicesAreWantedToBe) {
   const auto wanted = journal->wanted();
   ASSERT_TRUE(wanted);
   std::map<std::string, bool> up;
-  for (const auto& one : *wanted) up[one.service] = one.up;
+  for (const auto& one : *wanted)
+    up[one.service] = one.up;
   EXPECT_EQ(up, (std::map<std::string, bool>{{"antispam", false}, {"w3svc", true}}));
 }
 
 TEST_F(AnAgent, AcceptsFromManyThreadsAtOnceAndEndsEachJobOnce) {
   std::vector<Service> services;
-  for (int n = 0; n < 8; ++n) services.push_back(make_service("s" + std::to_string(n)));
+  for (int n = 0; n < 8; ++n)
+    services.push_back(make_service("s" + std::to_string(n)));
   begin(services);
   std::vector<std::thread> clients;
   std::atomic<int> good{0};
@@ -514,7 +520,8 @@ TEST_F(AnAgent, AcceptsFromManyThreadsAtOnceAndEndsEachJobOnce) {
       }
     });
   }
-  for (auto& client : clients) client.join();
+  for (auto& client : clients)
+    client.join();
   EXPECT_EQ(good, 200);
   EXPECT_EQ(scm->sent().size(), 400U);
 }

@@ -59,8 +59,7 @@ inline Service& in(std::vector<Service>& services, const std::string& name) {
   std::abort();
 }
 
-inline void set_state(std::vector<Service>& services, const std::string& name,
-                      ServiceState state) {
+inline void set_state(std::vector<Service>& services, const std::string& name, ServiceState state) {
   Service& service = in(services, name);
   service.state = state;
   if (!is_up(state)) service.instance.reset();

@@ -20,9 +20,9 @@ class FakeScm final : public Scm {
 
   // How a service takes controls; the default does all at once.
   struct Manner {
-    bool hangs_on_stop = false;    // stop_pending, for ever
-    bool hangs_on_start = false;   // start_pending, for ever
-    bool crashes_on_start = false; // taken, and stopped again with exit code 7
+    bool hangs_on_stop = false;     // stop_pending, for ever
+    bool hangs_on_start = false;    // start_pending, for ever
+    bool crashes_on_start = false;  // taken, and stopped again with exit code 7
     std::optional<Error> refuses_stop;
   };
   void behave(const std::string& name, Manner manner) {
@@ -128,9 +128,14 @@ class FakeScm final : public Scm {
         set_running(it);
         if (manner.hangs_on_start) it.state = ServiceState::start_pending;
         return {};
-      case ControlOp::pause: it.state = ServiceState::paused; return {};
-      case ControlOp::resume: it.state = ServiceState::running; return {};
-      case ControlOp::reload: return {};
+      case ControlOp::pause:
+        it.state = ServiceState::paused;
+        return {};
+      case ControlOp::resume:
+        it.state = ServiceState::running;
+        return {};
+      case ControlOp::reload:
+        return {};
     }
     return {};
   }
