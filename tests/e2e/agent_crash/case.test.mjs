@@ -34,10 +34,10 @@ for (const [when, moment] of [
     await agent.serve();
 
     const done = await agent.waitJob(job.id);
-    assert.deepEqual([done.result, done.restored, done.forced, done.down], ['succeeded', 'complete', false, []]);
+    assert.deepEqual([done.result, done.restored, done.forced, done.down], ['succeeded', 'not_needed', false, []]);
     await assertAllUp(agent);
     assertRestartedOnce(agent, mark, tree);
-    const { body } = await agent.api.get('/v1/jobs');
+    const { body } = await agent.api.get('/v1/jobs?action=restart');
     assert.deepEqual(body.items.map((j) => j.id), [job.id], 'it is one job, and it ended once');
   });
 }
@@ -97,7 +97,7 @@ scenario('Killed again and again, it still ends the job once', async (agent) => 
     await agent.serve();
   }
   const done = await agent.waitJob(job.id);
-  assert.deepEqual([done.result, done.restored], ['succeeded', 'complete']);
+  assert.deepEqual([done.result, done.restored], ['succeeded', 'not_needed']);
   await assertAllUp(agent);
   assertRestartedOnce(agent, mark, tree);
 });

@@ -53,7 +53,7 @@ scenario('With consent the tree stops and starts in order and nothing in memory 
 
   const job = await agent.done('restart', 'iisadmin', { dependents: 'include', reason: 'the test' });
 
-  assert.deepEqual([job.result, job.restored, job.forced, job.down], ['succeeded', 'complete', false, []]);
+  assert.deepEqual([job.result, job.restored, job.forced, job.down], ['succeeded', 'not_needed', false, []]);
   assert.equal(job.reason, 'the test');
   assertOrder(agent, mark, 'antispam end', 'smtpsvc stop');
   for (const name of ['w3svc', 'smtpsvc', 'pop3svc']) {
@@ -82,7 +82,7 @@ scenario('What was paused is paused again and what was stopped is still stopped'
 
   const job = await agent.done('restart', 'iisadmin', { dependents: 'include' });
 
-  assert.deepEqual([job.result, job.restored, job.down], ['succeeded', 'complete', []]);
+  assert.deepEqual([job.result, job.restored, job.down], ['succeeded', 'not_needed', []]);
   assert.deepEqual(await agent.states(), {
     antispam: 'running', iisadmin: 'running', pop3svc: 'paused', smtpsvc: 'running', w3svc: 'stopped',
   });
