@@ -9,7 +9,7 @@
 #include "core/journal.hpp"
 #include "core/ulid.hpp"
 
-namespace noforce::samples {
+namespace noforce::test {
 
 class TemporaryDirectory {
  public:
@@ -89,4 +89,4 @@ inline AuditEntry accepted_entry(const Job& job) {
   return entry;
 }
 
-}  // namespace noforce::samples
+}  // namespace noforce::test

@@ -34,7 +34,7 @@ TEST(AUlid, IsToldFromOtherText) {
 }
 
 TEST(AUlidSource, GrowsWithinOneMillisecond) {
-  const samples::HandClock clock;
+  const test::HandClock clock;
   UlidSource source(clock);
   std::string last;
   for (int n = 0; n < 10000; ++n) {
@@ -46,7 +46,7 @@ TEST(AUlidSource, GrowsWithinOneMillisecond) {
 }
 
 TEST(AUlidSource, GrowsWhenTheClockIsSetBack) {
-  samples::HandClock clock;
+  test::HandClock clock;
   UlidSource source(clock);
   const std::string before = source.next();
   clock.advance(-std::chrono::hours{48});
@@ -59,7 +59,7 @@ TEST(AUlidSource, GrowsWhenTheClockIsSetBack) {
 }
 
 TEST(AUlidSource, GoesOnAfterTheLastKnownOne) {
-  const samples::HandClock clock;
+  const test::HandClock clock;
   UlidSource source(clock);
   const std::string known = "7AAAAAAAAAZZZZZZZZZZZZZZZZ";
   source.start_after(known);
