@@ -92,7 +92,7 @@ Agent::Agent(Parts parts)
     : state_(std::move(parts.state)),
       version_(std::move(parts.version)),
       read_settings_(std::move(parts.read_settings)),
-      itself_{.principal = {.name = "agent", .role = Role::admin}, .address = "local"},
+      itself_{.principal = {.name = agent_principal, .role = Role::admin}, .address = "local"},
       settings_(std::move(parts.settings)) {}
 
 Agent::~Agent() {
@@ -317,7 +317,7 @@ void Agent::look_after() {
 }
 
 void Agent::note(const std::string& event, const std::string& detail) {
-  const auto noted = journal_->audit({.principal = "agent",
+  const auto noted = journal_->audit({.principal = agent_principal,
                                       .address = "local",
                                       .event = event,
                                       .outcome = "ok",

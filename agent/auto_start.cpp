@@ -14,13 +14,14 @@ using WantedByService = std::map<std::string_view, const Wanted*>;
 
 bool was_stopped_on_purpose(const WantedByService& wanted, std::string_view service) {
   const auto row = wanted.find(service);
-  return row != wanted.end() && !row->second->up;
+  return row != wanted.end() && !row->second->up && row->second->by != agent_principal;
 }
 
-bool is_new_or_of_another_boot(const WantedByService& wanted, std::string_view service,
-                               const std::string& boot) {
+bool is_to_come_up(const WantedByService& wanted, std::string_view service,
+                   const std::string& boot) {
   const auto row = wanted.find(service);
-  return row == wanted.end() || (row->second->up && row->second->boot != boot);
+  if (row == wanted.end()) return true;
+  return row->second->up ? row->second->boot != boot : row->second->by == agent_principal;
 }
 
 // Starting a service starts what it needs: that must not undo a deliberate stop either.
@@ -48,7 +49,7 @@ std::vector<std::string> due_to_start(const Picture& picture, const std::vector<
   std::vector<std::string> due;
   for (const auto& service : picture.services) {
     if (service->start_type != StartType::automatic || is_up(service->state)) continue;
-    if (!is_new_or_of_another_boot(by_service, service->name, boot)) continue;
+    if (!is_to_come_up(by_service, service->name, boot)) continue;
     if (held.contains(service->name)) continue;
     if (needs_what_was_stopped(picture, by_service, service->name)) continue;
     due.push_back(service->name);

@@ -1,5 +1,6 @@
-// Which services `start = "auto"` starts: those that are new, and those that ran when the machine
-// went down. Never over a deliberate stop, never what an unfinished job holds. Pure.
+// Which services `start = "auto"` starts: those that are new, those that ran when the machine went
+// down, and those that the agent itself stopped because it ended (`on_exit = "stop"`, containers).
+// Never over a deliberate stop, never what an unfinished job holds. Pure.
 #pragma once
 
 #include <string>
@@ -10,6 +11,9 @@
 #include "core/service.hpp"
 
 namespace noforce::agent {
+
+// Principal::name of what the agent does on its own.
+inline constexpr const char* agent_principal = "agent";
 
 // In the order in which to start them. `boot` is today's boot_id().
 [[nodiscard]] std::vector<std::string> due_to_start(const Picture& picture,

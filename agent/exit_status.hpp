@@ -13,7 +13,6 @@ inline constexpr int exit_unreachable = 5;  // the agent cannot be reached
 
 [[nodiscard]] inline int exit_status_of(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::malformed:
     case ErrorKind::unauthorized:
     case ErrorKind::forbidden:
     case ErrorKind::not_found:

@@ -98,7 +98,7 @@ Result<void> make_certificates(const StateDir& state, const std::vector<std::str
   const auto has_ca = is_pair_there(state.ca_certificate(), state.ca_key());
   if (!has_ca) return std::unexpected(has_ca.error());
   if (!*has_ca) {
-    const auto ca = make_ca(names.front(), now);
+    const auto ca = make_ca(names_of_this_machine().front(), now);
     if (!ca) return std::unexpected(ca.error());
     if (auto written = write_pair(*ca, state.ca_certificate(), state.ca_key()); !written) {
       return written;

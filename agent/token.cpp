@@ -42,7 +42,10 @@ int token_create(const NewTokenOptions& options) {
                    {"services", options.services},
                    {"actions", options.actions},
                    {"expires_s", options.expires_s ? json(*options.expires_s) : json(nullptr)}});
-  if (!made) return report(made.error());
+  if (!made) {
+    const int status = report(made.error());
+    return made.error().kind == ErrorKind::malformed ? exit_refused : status;  // the name is taken
+  }
   // The secret alone goes to standard output, so that it can be piped to where it belongs.
   (void)std::fprintf(stderr,
                      "token '%s' (%s, %s); its secret is shown this once, on standard output\n",

@@ -1,0 +1,25 @@
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <string_view>
+
+#include "agent/command_line.hpp"
+#include "agent/commands.hpp"
+#include "agent/exit_status.hpp"
+#include "agent/process.hpp"
+
+int main(int argc, char** argv) {
+  using namespace noforce::agent;
+  try {
+    set_up_process();
+    // The keeper stays small: it passes by everything that only the agent needs.
+    if (argc == 4 && std::string_view(argv[1]) == "keeper" &&
+        std::string_view(argv[2]) == "--state-dir") {
+      return keeper(argv[3]);
+    }
+    return run_command_line(argc, argv, NOFORCE_VERSION);
+  } catch (const std::exception& problem) {
+    (void)std::fprintf(stderr, "noforce: %s\n", problem.what());
+    return exit_failed;
+  }
+}
