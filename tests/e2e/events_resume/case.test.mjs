@@ -7,6 +7,8 @@ const isDone = (id) => (e) => e.event === 'job' && e.data.id === id && e.data.st
 
 scenario('A job can be followed from its acceptance to its end', async (agent) => {
   await agent.untilRunning('one');
+  // Long enough in each state to be seen in it: quick changes come as one event.
+  agent.control('one', { stop: 'after 200', start: 'after 200' });
   const stream = await agent.stream();
 
   const job = await agent.accepted('restart', 'one');
