@@ -76,25 +76,21 @@ void AgentLink::ready(std::uint32_t events) {
 }
 
 void AgentLink::receive_some() {
-  std::string buffer;
   for (int i = 0; i < kMessagesPerTurn && peer_; ++i) {
-    buffer.resize(kMaxMessage + 1);
-    const ssize_t got = ::recv(peer_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno == EAGAIN) return;
-    if (got <= 0) return disconnect();
-    buffer.resize(static_cast<std::size_t>(got));
-    const auto message = decode(buffer);
+    auto packet = receive_packet(peer_.get());
+    if (!packet && packet.error() == EAGAIN) return;
+    if (!packet) return disconnect();
+    const auto message = decode(packet->bytes);
     if (message) {
-      take(*message);
+      take(*message, std::move(packet->descriptor));
     } else {
       handler_.malformed(message.error());
     }
   }
 }
 
-void AgentLink::take(const Message& message) {
-  if (greeted_) return handler_.received(message);
+void AgentLink::take(const Message& message, Fd descriptor) {
+  if (greeted_) return handler_.received(message, std::move(descriptor));
   const auto* hello = std::get_if<Hello>(&message);
   if (hello == nullptr) return;  // nothing counts before hello
   if (const auto why = incompatible(*hello)) {
@@ -118,21 +114,19 @@ void AgentLink::disconnect() {
 
 void AgentLink::tell(const std::string& service) {
   if (!greeted_ || queue_.size() >= kMostQueued) return;
-  if (queued_.insert(service).second) queue_.push_back({.bytes = {}, .service = service});
+  if (queued_.insert(service).second) queue_.push_back({.packet = {}, .service = service});
 }
 
-void AgentLink::say(const Message& message) {
+void AgentLink::say(const Message& message, Fd descriptor) {
   // An agent that takes nothing for so long asks again when it is back.
   if (!peer_ || queue_.size() >= kMostQueued) return;
-  queue_.push_back({.bytes = encode(message), .service = {}});
+  queue_.push_back(
+      {.packet = {.bytes = encode(message), .descriptor = std::move(descriptor)}, .service = {}});
 }
 
-bool AgentLink::send_now(const std::string& bytes) {
-  ssize_t sent = 0;
-  do {
-    sent = ::send(peer_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  } while (sent < 0 && errno == EINTR);
-  return sent >= 0 || errno == EMSGSIZE;  // one that can never be sent must not hold up the rest
+bool AgentLink::send_now(const Packet& packet) {
+  const int failed = send_packet(peer_.get(), packet);
+  return failed == 0 || failed == EMSGSIZE;  // what can never be sent must not hold up the rest
 }
 
 void AgentLink::flush() {
@@ -140,9 +134,9 @@ void AgentLink::flush() {
     Item& item = queue_.front();
     if (!item.service.empty()) {
       const auto status = handler_.status_of(item.service);
-      if (status && !send_now(encode(*status))) break;
+      if (status && !send_now({.bytes = encode(*status), .descriptor = {}})) break;
       queued_.erase(item.service);
-    } else if (!send_now(item.bytes)) {
+    } else if (!send_now(item.packet)) {
       break;
     }
     queue_.pop_front();

@@ -10,6 +10,7 @@
 
 #include "core/scm/supervisor/event_loop.hpp"
 #include "core/scm/supervisor/fd.hpp"
+#include "core/scm/supervisor/packet.hpp"
 #include "core/scm/supervisor/protocol.hpp"
 
 namespace noforce::supervisor {
@@ -20,7 +21,7 @@ class AgentLink {
    public:
     virtual ~Handler() = default;
     // A well-formed message of a peer with which hello was exchanged.
-    virtual void received(const Message& message) = 0;
+    virtual void received(const Message& message, Fd descriptor) = 0;
     virtual void malformed(const std::string& why) = 0;
     virtual void connected(bool now) = 0;
     // The service's status at this moment; nothing when it is no more.
@@ -37,7 +38,7 @@ class AgentLink {
 
   // Queues the service's status; it is taken when it is sent, so that many changes become one.
   void tell(const std::string& service);
-  void say(const Message& message);
+  void say(const Message& message, Fd descriptor = {});
   // Sends what the socket takes; the rest follows when it takes more.
   void flush();
   [[nodiscard]] bool greeted() const { return greeted_; }
@@ -45,16 +46,16 @@ class AgentLink {
 
  private:
   struct Item {
-    std::string bytes;
+    Packet packet;
     std::string service;  // not empty: its status, whatever it is by then
   };
 
   void accept_one();
   void ready(std::uint32_t events);
   void receive_some();
-  void take(const Message& message);
+  void take(const Message& message, Fd descriptor);
   void disconnect();
-  [[nodiscard]] bool send_now(const std::string& bytes);  // false: the socket is full or gone
+  [[nodiscard]] bool send_now(const Packet& packet);  // false: the socket is full or gone
 
   EventLoop& loop_;
   Handler& handler_;

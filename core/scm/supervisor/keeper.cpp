@@ -39,7 +39,7 @@ class Keeper final : public AgentLink::Handler {
   void run();
 
   // AgentLink::Handler
-  void received(const Message& message) override;
+  void received(const Message& message, Fd descriptor) override;
   void malformed(const std::string& why) override { files_.log("ignored a message: " + why); }
   void connected(bool now) override;
   [[nodiscard]] std::optional<Status> status_of(const std::string& service) override;
@@ -236,6 +236,9 @@ void Keeper::sweep() {
 void Keeper::connected(bool now) {
   defining_.clear();
   files_.log(now ? "an agent is connected" : "the agent is gone");
+  if (!now) return;
+  for (auto& [name, service] : services_)
+    service->hand_out_notify();
 }
 
 std::optional<Status> Keeper::status_of(const std::string& service) {
@@ -244,12 +247,16 @@ std::optional<Status> Keeper::status_of(const std::string& service) {
   return found->second->machine().status();
 }
 
-void Keeper::received(const Message& message) {
+void Keeper::received(const Message& message, Fd descriptor) {
   if (const auto* d = std::get_if<Define>(&message)) return define(d->spec);
   if (std::holds_alternative<DefinedAll>(message)) return defined_all();
   if (const auto* c = std::get_if<Command>(&message)) return control(*c);
   if (const auto* q = std::get_if<Query>(&message)) return query(q->service);
   if (std::holds_alternative<End>(message)) return end();
+  if (const auto* held = std::get_if<HeldSocket>(&message)) {
+    const auto found = services_.find(held->service);
+    if (found != services_.end()) found->second->take_notify(held->address, std::move(descriptor));
+  }
   if (const auto* ready = std::get_if<TcpReady>(&message)) {
     const auto found = services_.find(ready->service);
     if (found != services_.end()) found->second->machine().tcp_ready(ready->key);
@@ -346,6 +353,7 @@ void fill_standard_descriptors() {
 
 int run_keeper(const KeeperOptions& options) {
   fill_standard_descriptors();
+  ::umask(027);
   try {
     Keeper keeper(options);
     if (const auto failed = keeper.set_up(); !failed.empty()) {

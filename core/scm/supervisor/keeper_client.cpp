@@ -1,6 +1,6 @@
 #include "core/scm/supervisor/keeper_client.hpp"
 
-#include <sys/socket.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -128,10 +128,7 @@ void KeeperClient::look_again(const LookAgain& look) {
 void KeeperClient::end_keeper(EndKeeper end) {
   if (phase_ == Phase::ended) return end.reply->give({});
   ending_ = std::move(end.reply);
-  if (phase_ == Phase::talking) return send(End{});
-  // Nobody to ask: none answers, or it is being found just now.
-  std::exchange(ending_, nullptr)
-      ->give(std::unexpected(unavailable("no keeper answers at the moment", {}, Effect::none)));
+  if (phase_ == Phase::talking) send(End{});  // else once one is there to be asked
 }
 
 // ---- the connection
@@ -202,8 +199,10 @@ void KeeperClient::lost(const std::string& why) {
     outlets_.publish(inventory_.picture(false));
     outlets_.sink->connection_changed(true);
   }
-  if (ending_) std::exchange(ending_, nullptr)->give({});
-  if (ends) return;
+  if (ends) {
+    if (ending_) std::exchange(ending_, nullptr)->give({});
+    return;
+  }
   log_warning(kComponent, "the connection to the keeper is lost: " + why);
   if (was_talking) {
     retry_delay_ = Milliseconds{0};
@@ -214,24 +213,19 @@ void KeeperClient::lost(const std::string& why) {
 }
 
 void KeeperClient::receive_some() {
-  std::string buffer;
   for (int i = 0; i < kMessagesPerTurn && socket_; ++i) {
-    buffer.resize(kMaxMessage + 1);
-    const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno == EAGAIN) return;
-    if (got < 0) return lost(errno_sentence(errno));
-    if (got == 0) return lost("it ended");
-    buffer.resize(static_cast<std::size_t>(got));
-    if (const auto message = decode(buffer)) {
-      take(*message);
+    auto packet = receive_packet(socket_.get());
+    if (!packet && packet.error() == EAGAIN) return;
+    if (!packet) return lost(packet.error() == 0 ? "it ended" : errno_sentence(packet.error()));
+    if (const auto message = decode(packet->bytes)) {
+      take(*message, std::move(packet->descriptor));
     } else {
       log_warning(kComponent, "a message of the keeper cannot be read: " + message.error());
     }
   }
 }
 
-void KeeperClient::take(const Message& message) {
+void KeeperClient::take(const Message& message, Fd descriptor) {
   if (const auto* hello = std::get_if<Hello>(&message)) {
     if (phase_ != Phase::greeting) return;
     if (const auto why = incompatible(*hello)) {
@@ -249,10 +243,16 @@ void KeeperClient::take(const Message& message) {
   if (std::holds_alternative<StatusAll>(message)) return heard_all();
   if (const auto* answer = std::get_if<Answer>(&message)) return answered(*answer);
   if (const auto* end = std::get_if<EndAnswer>(&message)) return end_answered(*end);
+  if (const auto* held = std::get_if<HeldSocket>(&message); held != nullptr && descriptor) {
+    held_.insert_or_assign(held->service, std::pair(*held, std::move(descriptor)));
+  }
 }
 
 void KeeperClient::greeted() {
   phase_ = Phase::hearing;
+  for (const auto& [service, held] : held_) {
+    send(held.first, Fd(::fcntl(held.second.get(), F_DUPFD_CLOEXEC, 0)));
+  }
   send_definitions();
 }
 
@@ -260,7 +260,7 @@ void KeeperClient::send_definitions() {
   inventory_.begin_hearing_all();
   for (const auto& [name, spec] : inventory_.specs()) {
     std::string bytes = encode(Define{.spec = spec});
-    if (bytes.size() <= kMaxMessage) outbox_.push_back(std::move(bytes));
+    if (bytes.size() <= kMaxMessage) outbox_.push_back({.bytes = std::move(bytes)});
   }
   send(DefinedAll{});
 }
@@ -268,6 +268,7 @@ void KeeperClient::send_definitions() {
 void KeeperClient::heard(const Status& status) {
   if (inventory_.take(status)) changed_.push_back(status.name);
   const ServiceSpec* spec = inventory_.spec(status.name);
+  if (spec == nullptr && status.state == ServiceState::stopped) held_.erase(status.name);
   if (status.wants_tcp && status.instance && spec != nullptr) {
     probes_.want(status.name, status.instance->key, spec->ready_tcp);
   } else {
@@ -289,6 +290,7 @@ void KeeperClient::heard_all() {
     const auto found = outstanding_.find(token);
     if (found != outstanding_.end()) send_control(found->second);
   }
+  if (ending_) send(End{});
 }
 
 void KeeperClient::answered(const Answer& answer) {
@@ -315,8 +317,10 @@ void KeeperClient::end_answered(const EndAnswer& answer) {
 
 // ---- out
 
-void KeeperClient::send(const Message& message) {
-  if (socket_) outbox_.push_back(encode(message));
+void KeeperClient::send(const Message& message, Fd descriptor) {
+  if (socket_) {
+    outbox_.push_back({.bytes = encode(message), .descriptor = std::move(descriptor)});
+  }
 }
 
 void KeeperClient::send_control(Outstanding& outstanding) {
@@ -331,11 +335,8 @@ void KeeperClient::send_control(Outstanding& outstanding) {
 
 void KeeperClient::flush() {
   while (socket_ && !outbox_.empty()) {
-    const std::string& bytes = outbox_.front();
-    const ssize_t sent =
-        ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && errno != EMSGSIZE) break;
+    const int failed = send_packet(socket_.get(), outbox_.front());
+    if (failed != 0 && failed != EMSGSIZE) break;
     outbox_.pop_front();
   }
   const bool wants_room = socket_ && !outbox_.empty();

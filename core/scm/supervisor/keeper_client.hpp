@@ -12,6 +12,8 @@
 #include "core/scm/supervisor/event_loop.hpp"
 #include "core/scm/supervisor/inventory.hpp"
 #include "core/scm/supervisor/mailbox.hpp"
+#include "core/scm/supervisor/packet.hpp"
+#include "core/scm/supervisor/protocol.hpp"
 #include "core/scm/supervisor/tcp_probes.hpp"
 
 namespace noforce::supervisor {
@@ -58,14 +60,14 @@ class KeeperClient {
   void refuse_outstanding();
 
   void receive_some();
-  void take(const Message& message);
+  void take(const Message& message, Fd descriptor);
   void greeted();
   void heard(const Status& status);
   void heard_all();
   void answered(const Answer& answer);
   void end_answered(const EndAnswer& answer);
 
-  void send(const Message& message);
+  void send(const Message& message, Fd descriptor = {});
   void send_definitions();
   void send_control(Outstanding& outstanding);
   void flush();
@@ -88,7 +90,9 @@ class KeeperClient {
   Fd socket_;
   EventLoop::Id socket_watch_ = 0;
   bool wants_room_ = false;
-  std::deque<std::string> outbox_;
+  std::deque<Packet> outbox_;
+  // Services' notify sockets, held for the next keeper.
+  std::map<std::string, std::pair<HeldSocket, Fd>> held_;
   MonoTime retry_at_{};
   Milliseconds retry_delay_{0};
   MonoTime away_since_{};

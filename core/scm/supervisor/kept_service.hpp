@@ -52,6 +52,10 @@ class KeptService final : public World {
   // Finds the process that the record names, or sees that it is gone.
   void take_up();
   [[nodiscard]] Supervised& machine() { return machine_; }
+  // The agent held this run's notify socket while there was no keeper.
+  void take_notify(const std::string& address, Fd socket);
+  // Gives the agent the notify socket to hold.
+  void hand_out_notify();
   // Neither a process nor a command beside it.
   [[nodiscard]] bool idle() const;
   [[nodiscard]] std::optional<MonoTime> due() const;
@@ -96,6 +100,7 @@ class KeptService final : public World {
 
   void own_main(std::int64_t pid);
   void watch_pidfd();
+  void listen_to(NotifySocket socket);
   void main_result();
   void main_gone(std::optional<std::int64_t> code);
   void release_main();

@@ -112,10 +112,30 @@ void KeptService::open_notify(const std::string& address, bool only_that) {
   machine_.note("notify",
                 bound ? std::string()
                       : "its sd_notify messages cannot be heard: " + errno_sentence(bound.error()));
-  if (!bound) return;
-  notify_ = std::move(*bound);
+  if (bound) listen_to(std::move(*bound));
+}
+
+void KeptService::listen_to(NotifySocket socket) {
+  premises_.loop->forget(notify_watch_);
+  notify_ = std::move(socket);
   notify_watch_ = premises_.loop->watch(notify_->fd(), EPOLLIN,
                                         [this](std::uint32_t) { hear(kMessagesPerTurn); });
+  hand_out_notify();
+}
+
+void KeptService::take_notify(const std::string& address, Fd socket) {
+  if (notify_ || address.empty() || address != notify_address_ || !socket) return;
+  machine_.note("notify", "");
+  listen_to(NotifySocket(std::move(socket)));
+  changed(true);
+}
+
+void KeptService::hand_out_notify() {
+  if (!notify_ || !premises_.link->greeted()) return;
+  premises_.link->say(HeldSocket{.service = name_, .address = notify_address_},
+                      notify_->duplicate());
+  // At once: the service may speak, and this keeper end, before the turn does.
+  premises_.link->flush();
 }
 
 void KeptService::hear(int most) {

@@ -1,5 +1,6 @@
 #include "core/scm/supervisor/notify_socket.hpp"
 
+#include <fcntl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -59,6 +60,10 @@ std::expected<NotifySocket, int> NotifySocket::bind(const std::string& address) 
     return std::unexpected(errno);
   }
   return NotifySocket(std::move(fd));
+}
+
+Fd NotifySocket::duplicate() const {
+  return Fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
 }
 
 std::optional<NotifySocket::Received> NotifySocket::receive() {

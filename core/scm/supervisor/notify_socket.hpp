@@ -27,16 +27,18 @@ class NotifySocket {
   // Binds this abstract name (without its leading NUL); errno on failure. The next keeper binds
   // the same name again, as running services know no other.
   [[nodiscard]] static std::expected<NotifySocket, int> bind(const std::string& address);
+  // One that was bound before, by another keeper.
+  explicit NotifySocket(Fd fd) : fd_(std::move(fd)) {}
   // "noforce/" and 128 random bits.
   [[nodiscard]] static std::string new_address();
 
   [[nodiscard]] int fd() const { return fd_.get(); }
+  // For somebody else to hold.
+  [[nodiscard]] Fd duplicate() const;
   // The next message, or nothing when none waits. Never blocks.
   [[nodiscard]] std::optional<Received> receive();
 
  private:
-  explicit NotifySocket(Fd fd) : fd_(std::move(fd)) {}
-
   Fd fd_;
 };
 

@@ -22,6 +22,7 @@ enum class Type : std::uint8_t {
   status_all = 10,
   answer = 11,
   end_answer = 12,
+  held_socket = 13,
 };
 
 // A closed enum's value, or the first one when the number is none of them.
@@ -112,6 +113,12 @@ FieldWriter fields_of(const Answer& m) {
 FieldWriter fields_of(const EndAnswer& m) {
   FieldWriter out;
   out.text(1, m.refused);
+  return out;
+}
+
+FieldWriter fields_of(const HeldSocket& m) {
+  FieldWriter out;
+  out.text(1, m.service).text(2, m.address);
   return out;
 }
 
@@ -248,6 +255,13 @@ bool read(std::string_view bytes, Answer& m) {
 bool read(std::string_view bytes, EndAnswer& m) {
   return each_field(bytes, [&m](const Field& f) {
     if (f.tag == 1) m.refused = f.text();
+  });
+}
+
+bool read(std::string_view bytes, HeldSocket& m) {
+  return each_field(bytes, [&m](const Field& f) {
+    if (f.tag == 1) m.service = f.text();
+    if (f.tag == 2) m.address = f.text();
   });
 }
 
@@ -391,6 +405,8 @@ std::expected<Message, std::string> decode(std::string_view bytes) {
       return decode_as<Answer>(bytes);
     case Type::end_answer:
       return decode_as<EndAnswer>(bytes);
+    case Type::held_socket:
+      return decode_as<HeldSocket>(bytes);
   }
   return Message(UnknownMessage{});
 }

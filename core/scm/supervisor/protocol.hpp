@@ -8,6 +8,7 @@
 //   TcpReady                                 -
 //   Query                                    Status of one or of all (then StatusAll)
 //   End                                      EndAnswer, and the keeper's end when it says so
+//   HeldSocket for each, after Hello         HeldSocket for each, after Hello and when one is made
 //
 // The first byte says which message it is, tagged fields follow (fields.hpp). A message or a field
 // that a side does not know is skipped. kProtocolVersion grows when that would not do: each side
@@ -128,13 +129,23 @@ struct EndAnswer {
   bool operator==(const EndAnswer&) const = default;
 };
 
+// A service's notify socket, with its descriptor beside the message (SCM_RIGHTS). The agent does
+// nothing with it but hold it, and hands it to the next keeper: so the name stays bound and what a
+// service says while there is no keeper waits in the socket instead of being lost.
+struct HeldSocket {
+  std::string service;
+  std::string address;
+
+  bool operator==(const HeldSocket&) const = default;
+};
+
 // A message of a newer program; skipped.
 struct UnknownMessage {
   bool operator==(const UnknownMessage&) const = default;
 };
 
 using Message = std::variant<UnknownMessage, Hello, Refused, Define, DefinedAll, Command, TcpReady,
-                             Query, End, Status, StatusAll, Answer, EndAnswer>;
+                             Query, End, Status, StatusAll, Answer, EndAnswer, HeldSocket>;
 
 [[nodiscard]] std::string encode(const Message& message);
 // A sentence when the bytes are no message. Any input is safe.
