@@ -162,6 +162,14 @@ Service Estate::service(const std::string& name) {
   return found == nullptr ? Service{} : *found;
 }
 
+bool Estate::is_puppet(std::int64_t pid) const {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/cmdline");
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str().find("--puppet") != std::string::npos &&
+         text.str().find(folder_) != std::string::npos;
+}
+
 std::int64_t Estate::keeper_pid() const {
   const std::string text = file("keeper.lock");
   return text.empty() ? 0 : std::stoll(text);
@@ -170,7 +178,7 @@ std::int64_t Estate::keeper_pid() const {
 void Estate::kill_keeper() {
   const std::int64_t pid = keeper_pid();
   const Fd pidfd = open_pidfd(pid);
-  (void)send_signal(pidfd, SIGKILL);
+  if (send_signal(pidfd, SIGKILL) != 0) return;
   pollfd wait{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
   ::poll(&wait, 1, 10'000);
 }

@@ -63,6 +63,8 @@ class Estate {
   [[nodiscard]] Listener& listener() { return *listener_; }
 
   [[nodiscard]] Service service(const std::string& name);
+  // Whether this process is a puppet of this estate.
+  [[nodiscard]] bool is_puppet(std::int64_t pid) const;
   [[nodiscard]] std::int64_t keeper_pid() const;
   // The keeper dies by force, as nothing in the program does; returns when it is gone.
   void kill_keeper();

@@ -1,6 +1,7 @@
 #include "tests/supervisor/puppet.hpp"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -25,17 +26,7 @@ bool notify(std::string text) {
   const char* address = std::getenv("NOTIFY_SOCKET");
   if (address == nullptr) return false;
   std::replace(text.begin(), text.end(), '|', '\n');
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  const std::size_t size = std::strlen(address);
-  std::memcpy(name.sun_path, address, size);
-  if (name.sun_path[0] == '@') name.sun_path[0] = '\0';
-  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  const bool sent =
-      ::sendto(fd, text.data(), text.size(), 0, reinterpret_cast<const sockaddr*>(&name),
-               static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size)) >= 0;
-  ::close(fd);
-  return sent;
+  return send_notification(address, text);
 }
 
 void write_down(const std::string& fifo, const std::string& signal) {
@@ -43,6 +34,17 @@ void write_down(const std::string& fifo, const std::string& signal) {
   const std::string line = signal + "\n";
   (void)!::write(fd, line.data(), line.size());
   ::close(fd);
+}
+
+void listen_on(int port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  const int on = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_port = htons(static_cast<std::uint16_t>(port));
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0) ::listen(fd, 16);
 }
 
 struct State {
@@ -59,10 +61,20 @@ void obey(State& state, const std::string& line) {
   if (verb == "say") (void)!::write(1, (rest + "\n").data(), rest.size() + 1);
   if (verb == "exit") ::_exit(std::atoi(rest.c_str()));
   if (verb == "child") {
-    const pid_t child = ::fork();
-    if (child == 0) ::_exit(notify(rest) ? 0 : 1);
-    // Left unreaped until the keeper had time to look: it must know the sender.
+    if (::fork() == 0) {
+      sigset_t none;
+      sigemptyset(&none);
+      ::sigprocmask(SIG_SETMASK, &none, nullptr);
+      ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+      notify(rest);
+      ::pause();  // a sender that is gone could not be told from a foreign one
+    }
   }
+  if (verb == "flood") {
+    for (int i = std::atoi(rest.c_str()); i > 0; --i)
+      notify("STATUS=" + std::to_string(i));
+  }
+  if (verb == "listen") listen_on(std::atoi(rest.c_str()));
   if (verb == "hand-over") {
     const pid_t parent = ::getpid();
     if (::fork() != 0) {
@@ -75,6 +87,19 @@ void obey(State& state, const std::string& line) {
 }
 
 }  // namespace
+
+bool send_notification(const std::string& address, const std::string& text) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  std::memcpy(name.sun_path, address.data(), address.size());
+  if (name.sun_path[0] == '@') name.sun_path[0] = '\0';
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const bool sent =
+      ::sendto(fd, text.data(), text.size(), 0, reinterpret_cast<const sockaddr*>(&name),
+               static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size())) >= 0;
+  ::close(fd);
+  return sent;
+}
 
 int run_puppet(const std::string& fifo) {
   State state{.fifo = fifo};

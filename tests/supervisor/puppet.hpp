@@ -8,7 +8,9 @@ namespace noforce::supervisor::testing {
 
 // The service's side. It says READY=1 once it listens; its commands, one a line, come over the fifo:
 //   notify TEXT    sends TEXT ("|" for a newline) to NOTIFY_SOCKET
-//   child TEXT     the same from a child of it
+//   child TEXT     the same from a child of it, which then ends with it
+//   flood N        N messages as fast as it can
+//   listen PORT    on 127.0.0.1
 //   hand-over      a child becomes the main process (MAINPID=), this one ends
 //   hold           from now on SIGTERM is only written down
 //   say TEXT       writes TEXT to standard output
@@ -16,6 +18,9 @@ namespace noforce::supervisor::testing {
 // Signals TERM, HUP, USR1, USR2 are written to FIFO.signals, a line each; TERM also ends it with 0,
 // unless it holds.
 int run_puppet(const std::string& fifo);
+
+// Sends a message to a NOTIFY_SOCKET address ("@name"), from this process.
+bool send_notification(const std::string& address, const std::string& text);
 
 // The test's side.
 class Puppet {
