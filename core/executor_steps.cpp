@@ -511,17 +511,22 @@ void Executor::note_wanted(const Run& run, bool at_end) {
     return;
   }
   const PicturePtr picture = parts_.scm.snapshot();
+  const bool stops_all = job.action == Action::stop;
   std::set<std::string> seen;
   for (const auto& one : job.steps) {
     const bool stop = one.operation == Operation::stop;
     const bool start = one.operation == Operation::start;
     if ((!stop && !start) || !seen.insert(one.service).second) continue;
-    bool up = job.action != Action::stop;
-    if (at_end && job.action == Action::stop) {
+    bool up = !stops_all;
+    if (at_end && stops_all) {
       const Service* service = picture->find(one.service);
       up = service != nullptr && counts_as_up(service->state);
     }
-    wanted_.push_back({one.service, up, job.id, job.requested_by, parts_.clock.wall(), boot_id()});
+    // What the agent stops because it ends itself (on_exit) is not a person's deliberate stop: it is
+    // to come up again with the next agent, as after a boot.
+    const bool with_the_agent = stops_all && job.requested_by == kAgentPrincipal;
+    wanted_.push_back({one.service, up || with_the_agent, job.id, job.requested_by,
+                       parts_.clock.wall(), with_the_agent ? std::string() : boot_id()});
   }
 }
 

@@ -257,7 +257,7 @@ class Jobs::Impl {
                              "Send it again with reason=\"...\".",
                    .service = service};
     }
-    if (caller.principal.name == "agent") return std::nullopt;
+    if (caller.principal.name == kAgentPrincipal) return std::nullopt;
     for (const auto& service : touched) {
       const Seconds cooldown = it.policies->of(service).cooldown;
       if (cooldown == Seconds{0}) continue;
@@ -420,7 +420,7 @@ class Jobs::Impl {
     JobOptions options = parent.options;
     options.plan_digest.reset();
     options.reason = "completes the restoring of " + parent.id;
-    Job job = make_job("agent", plan, options);
+    Job job = make_job(std::string(kAgentPrincipal), plan, options);
     job.parent = parent.id;
     auto made = record(agent_itself(), std::move(job), std::nullopt, policies());
     if (!made) return std::unexpected(made.error());

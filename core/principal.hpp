@@ -15,6 +15,9 @@ enum class Role : std::uint8_t { viewer, operator_, admin };
 [[nodiscard]] std::string_view to_string(Role role);
 [[nodiscard]] std::optional<Role> role_from(std::string_view text);
 
+// The name of what the agent asks for by itself (start = "auto", restoring, on_exit).
+inline constexpr std::string_view kAgentPrincipal = "agent";
+
 // A credential's owner: "token:ci-deploy", "cert:dns:ci.example.org", "local:root", "agent".
 struct Principal {
   std::string name;
