@@ -522,11 +522,7 @@ void Executor::note_wanted(const Run& run, bool at_end) {
       const Service* service = picture->find(one.service);
       up = service != nullptr && counts_as_up(service->state);
     }
-    // What the agent stops because it ends itself (on_exit) is not a person's deliberate stop: it is
-    // to come up again with the next agent, as after a boot.
-    const bool with_the_agent = stops_all && job.requested_by == kAgentPrincipal;
-    wanted_.push_back({one.service, up || with_the_agent, job.id, job.requested_by,
-                       parts_.clock.wall(), with_the_agent ? std::string() : boot_id()});
+    wanted_.push_back({one.service, up, job.id, job.requested_by, parts_.clock.wall(), boot_id()});
   }
 }
 

@@ -492,19 +492,6 @@ TEST_F(AnAgent, RecordsWhatServicesAreWantedToBe) {
   EXPECT_EQ(up, (std::map<std::string, bool>{{"antispam", false}, {"w3svc", true}}));
 }
 
-TEST_F(AnAgent, WantsUpAgainWhatItStopsOnlyBecauseItEnds) {
-  begin(exchange_estate());
-  const Caller itself{{.name = "agent", .role = Role::admin, .services = {}, .actions = {}},
-                      "local"};
-  const auto made = jobs->submit(itself, request(Action::stop, {"w3svc"}), std::nullopt);
-  ASSERT_TRUE(made);
-  finished(made->job->id);
-  const auto wanted = journal->wanted();
-  ASSERT_TRUE(wanted && wanted->size() == 1);
-  EXPECT_TRUE(wanted->front().up);
-  EXPECT_NE(wanted->front().boot, boot_id());
-}
-
 TEST_F(AnAgent, AcceptsFromManyThreadsAtOnceAndEndsEachJobOnce) {
   std::vector<Service> services;
   for (int n = 0; n < 8; ++n)
