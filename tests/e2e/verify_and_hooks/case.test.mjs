@@ -1,9 +1,10 @@
 // "Started" is not "works": a service that is up and does not answer is a failed job.
 import assert from 'node:assert/strict';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { scenarios } from '../harness/index.mjs';
 
 const scenario = scenarios(import.meta.url);
+const guarded = scenarios(import.meta.url, { settings: 'guarded.toml' });
 
 scenario('A service that comes up and answers passes its verification', async (agent) => {
   await agent.untilRunning('web');
@@ -31,7 +32,7 @@ scenario('A service that crashes within hold_s fails the job, which names it', a
   await agent.untilRunning('web');
   agent.control('web', { run: 'crash 400 3' });
 
-  const job = await agent.done('restart', 'web');
+  const job = await agent.done('restart', 'web', { on_failure: 'leave' });
 
   assert.equal(job.result, 'failed');
   assert.equal(job.error.service, 'web');
@@ -51,7 +52,7 @@ scenario('A service that crashes as it starts fails the job, with its exit statu
   assert.equal((await agent.service('web')).exit.code, 7);
 });
 
-scenario('When before_stop fails nothing is stopped', async (agent) => {
+guarded('When before_stop fails nothing is stopped', async (agent) => {
   await agent.untilRunning('guarded', 'loose');
   const mark = agent.life.mark();
   const { pid } = await agent.service('guarded');
@@ -63,10 +64,13 @@ scenario('When before_stop fails nothing is stopped', async (agent) => {
   assert.deepEqual([job.restored, job.down], ['not_needed', []]);
   assert.deepEqual(agent.life.sentences(mark), [], 'nobody was asked to stop');
   assert.equal((await agent.service('guarded')).pid, pid);
+
+  writeFileSync(`${agent.dir}/permit`, '');
+  assert.equal((await agent.done('restart', 'guarded', { dependents: 'include' })).result, 'succeeded');
 });
 
 scenario('before_stop runs before the stop and after_start when it is up again', async (agent) => {
-  await agent.untilRunning('hooked');
+  await agent.untilRunning('hooked', 'web');
   const mark = agent.life.mark();
 
   const job = await agent.done('restart', 'hooked');
