@@ -15,7 +15,6 @@ inline constexpr int exit_unreachable = 5;  // the agent cannot be reached
   switch (kind) {
     case ErrorKind::unauthorized:
     case ErrorKind::forbidden:
-    case ErrorKind::not_found:
     case ErrorKind::held:
     case ErrorKind::busy:
       return exit_refused;

@@ -30,6 +30,13 @@ std::string state_of(const json& token) {
   return (over ? "expired " : "expires ") + at;
 }
 
+// A name that is taken, or that nobody has, is a conflict and no failure.
+int refused(const Error& error) {
+  const int status = report(error);
+  const bool conflict = error.kind == ErrorKind::malformed || error.kind == ErrorKind::not_found;
+  return conflict ? exit_refused : status;
+}
+
 }  // namespace
 
 int token_create(const NewTokenOptions& options) {
@@ -42,10 +49,7 @@ int token_create(const NewTokenOptions& options) {
                    {"services", options.services},
                    {"actions", options.actions},
                    {"expires_s", options.expires_s ? json(*options.expires_s) : json(nullptr)}});
-  if (!made) {
-    const int status = report(made.error());
-    return made.error().kind == ErrorKind::malformed ? exit_refused : status;  // the name is taken
-  }
+  if (!made) return refused(made.error());
   // The secret alone goes to standard output, so that it can be piped to where it belongs.
   (void)std::fprintf(stderr,
                      "token '%s' (%s, %s); its secret is shown this once, on standard output\n",
@@ -72,7 +76,7 @@ int token_revoke(const Where& where, const std::string& name) {
   const auto state = find_state_dir(where);
   if (!state) return report(state.error());
   const auto revoked = ask(*state, {{"do", "token.revoke"}, {"name", name}});
-  if (!revoked) return report(revoked.error());
+  if (!revoked) return refused(revoked.error());
   (void)std::printf("token '%s' is revoked\n", name.c_str());
   return exit_ok;
 }
