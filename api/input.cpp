@@ -55,7 +55,8 @@ std::string position_in(std::string_view text, std::size_t byte) {
   const std::string_view before = text.substr(0, std::min(byte, text.size()));
   const auto line = std::count(before.begin(), before.end(), '\n') + 1;
   const auto last = before.rfind('\n');
-  const std::size_t column = last == std::string_view::npos ? before.size() : before.size() - last;
+  const std::size_t column =
+      last == std::string_view::npos ? before.size() : before.size() - last - 1;
   return "line " + std::to_string(line) + ", column " +
          std::to_string(std::max<std::size_t>(column, 1));
 }
@@ -420,7 +421,8 @@ Result<std::optional<std::string>> read_page_token(const Request& request, std::
   const auto decoded = text->size() <= 1024 ? from_base64url(*text) : std::nullopt;
   const std::string prefix = std::string(kind) + "1:";
   if (!decoded || !decoded->starts_with(prefix) || decoded->size() == prefix.size() ||
-      !is_valid_utf8(*decoded) || make_page_token(kind, decoded->substr(prefix.size())) != *text)
+      clean_text(*decoded, decoded->size()) != *decoded ||
+      make_page_token(kind, decoded->substr(prefix.size())) != *text)
     return malformed("page_token is not one that this list gave out; begin again without it.");
   return decoded->substr(prefix.size());
 }

@@ -53,7 +53,7 @@ JsonWriter& JsonWriter::string(std::string_view text) {
     beyond_ascii = beyond_ascii || byte >= 0x80;
     plain = plain && byte >= 0x20 && c != '"' && c != '\\';
   }
-  if (beyond_ascii && !is_valid_utf8(text)) return string(clean_text(text, text.size()));
+  if (beyond_ascii && !is_valid_utf8(text)) return string(clean_text(text, text.size() * 6));
   separate();
   out_ += '"';
   if (plain) {

@@ -146,7 +146,9 @@ class PoolQueue final : public httplib::TaskQueue {
   std::unique_ptr<WorkerPool> pool_;
 };
 
-// A stream as the library wants it: called again and again, for a turn each.
+// A stream as the library wants it. All turns happen in one call: between two calls the library
+// would leave at the server's end without the last chunk, and the client could not tell that from
+// a broken connection.
 class StreamTurns {
  public:
   StreamTurns(std::unique_ptr<BodyStream> stream, const std::atomic<bool>& stopping)
@@ -154,9 +156,13 @@ class StreamTurns {
 
   bool operator()(size_t, httplib::DataSink& sink) {
     std::string piece;
-    const bool more = !*stopping_ && stream_->next(piece, kStreamTurn);
-    if (!piece.empty() && !sink.write(piece.data(), piece.size())) return false;
-    if (!more) sink.done();
+    for (bool more = true; more;) {
+      piece.clear();
+      more = !*stopping_ && stream_->next(piece, kStreamTurn);
+      if (!piece.empty() && !sink.write(piece.data(), piece.size())) return false;
+      if (!sink.is_writable()) return false;
+    }
+    sink.done();
     return true;
   }
 
