@@ -119,6 +119,13 @@ export class Agent {
     return existsSync(this.log) ? readFileSync(this.log, 'utf8').split('\n').slice(-lines).join('\n') : '';
   }
 
+  story() {
+    return [
+      `--- the end of the agent's log (${this.dir}):`, this.lastLog(),
+      '--- what the services did:', ...this.life.all().slice(-60).map((e) => `${e.at} ${e.name} ${e.event}`),
+    ].join('\n');
+  }
+
   get isRunning() {
     return this.child !== null && this.child.exitCode === null && this.child.signalCode === null;
   }
@@ -240,8 +247,9 @@ export class Agent {
     return within(limit, `noforce serve ends after SIGTERM; its log:\n${this.lastLog()}`, this.exit);
   }
 
-  // Ends everything and makes sure of it. Throws when something was left, after removing it.
-  async tearDown() {
+  // Ends everything and makes sure of it. Throws when something was left, after removing it. The
+  // agent's log goes to standard error when the test has failed, by then or before.
+  async tearDown(hasFailed = false) {
     const wrong = [];
     for (const stream of this.streams) {
       stream.close();
@@ -265,6 +273,7 @@ export class Agent {
     }
     if (this.address && (await isOpen(this.address))) wrong.push(`somebody still listens on ${this.address}`);
     if (this.life.all().some((e) => e.event === 'doubled')) wrong.push(`a service ran twice:\n${this.life.sentences().join('\n')}`);
+    if (hasFailed || wrong.length > 0) console.error(this.story());
     if (!process.env.NOFORCE_E2E_KEEP) rmSync(this.dir, { recursive: true, force: true });
     if (wrong.length > 0) throw new Error(`left after the test:\n  ${wrong.join('\n  ')}`);
   }

@@ -16,20 +16,11 @@ export function scenarios(url, { settings = 'settings.toml' } = {}) {
   return function scenario(sentence, body, { limit = 120, adapt = (text) => text } = {}) {
     test(sentence, { timeout: seconds(limit + 90) }, async () => {
       const agent = await Agent.start(adapt(template));
-      let failure;
-      try {
-        await within(limit, sentence, body(agent));
-      } catch (error) {
-        failure = error;
-        console.error(`--- the end of the agent's log (${agent.dir}):\n${agent.lastLog()}\n--- what the services did:\n${agent.life.sentences().slice(-60).join('\n')}`);
-      }
-      try {
-        await agent.tearDown();
-      } catch (error) {
-        // The first failure says more than what it left behind.
-        failure ??= error;
-      }
-      if (failure) throw failure;
+      const failures = [];
+      await within(limit, sentence, body(agent)).catch((error) => failures.push(error));
+      await agent.tearDown(failures.length > 0).catch((error) => failures.push(error));
+      // The first says more than what it left behind.
+      if (failures.length > 0) throw failures[0];
     });
   };
 }
