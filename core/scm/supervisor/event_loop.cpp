@@ -53,10 +53,12 @@ bool EventLoop::turn(std::optional<MonoTime> until) {
       ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms(until));
   if (got < 0) return errno == EINTR;
   for (int i = 0; i < got; ++i) {
-    const auto found = watches_.find(events[static_cast<std::size_t>(i)].data.u64);
+    const epoll_event event = events[static_cast<std::size_t>(i)];
+    const Id id = event.data.u64;  // a copy: the kernel's structure is packed
+    const auto found = watches_.find(id);
     if (found == watches_.end()) continue;
     const std::shared_ptr<Ready> ready = found->second.ready;
-    (*ready)(events[static_cast<std::size_t>(i)].events);
+    (*ready)(event.events);
   }
   return true;
 }
