@@ -8,6 +8,8 @@
 #include <fstream>
 #include <sstream>
 
+#include <gtest/gtest.h>
+
 #include "core/scm/supervisor/process.hpp"
 
 namespace noforce::supervisor::testing {
@@ -109,7 +111,10 @@ Estate::~Estate() {
   const std::int64_t keeper = keeper_pid();
   (void)scm_->end_keeper(Milliseconds(5000));
   leave();
-  if (alive(keeper)) ::kill(static_cast<pid_t>(keeper), SIGKILL);
+  if (!eventually([keeper] { return !alive(keeper); })) ADD_FAILURE() << "the keeper did not end";
+  const std::string log = file("logs/keeper.log");
+  EXPECT_EQ(log.find("Sanitizer"), std::string::npos) << log;
+  EXPECT_EQ(log.find("was lost"), std::string::npos) << log;
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
 }
