@@ -207,8 +207,13 @@ export class Agent {
     return this.untilService(name, (s) => s.state === state, `${name} is ${state}`, limit);
   }
 
+  // All run, and the jobs by which the agent itself started them have ended (they may verify).
   async untilRunning(...names) {
     for (const name of names) await this.untilState(name, 'running');
+    for (const state of ['running', 'queued']) {
+      const { body } = await this.api.get(`/v1/jobs?state=${state}&limit=1000`);
+      for (const job of body.items) if (job.requested_by === 'agent') await this.waitJob(job.id);
+    }
   }
 
   // The job once it is as wanted, done or not.
@@ -260,6 +265,12 @@ export class Agent {
     if (this.child) {
       try {
         if (!this.isRunning && this.wasReady) await this.serve(); // only an agent can end the services
+        const text = readFileSync(this.settings, 'utf8');
+        if (this.isRunning && text.includes('on_exit = "leave"')) {
+          await this.end();
+          writeFileSync(this.settings, text.replace('on_exit = "leave"', 'on_exit = "stop"'));
+          await this.serve();
+        }
         const { code, signal } = this.isRunning ? await this.end() : await this.exit;
         if (code !== 0) wrong.push(`noforce serve ended with ${signal ?? `status ${code}`}`);
       } catch (error) {
