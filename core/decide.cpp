@@ -384,6 +384,21 @@ bool needs_one_of(const Graph& graph, const std::string& service,
   return false;
 }
 
+// It was started in this job and did not come up, or not for long: starting it once more would
+// only hide that.
+bool failed_to_start(const Job& job, std::string_view service) {
+  return std::any_of(job.steps.begin(), job.steps.end(), [service](const Step& step) {
+    const bool bad = step.result == StepResult::failed || step.result == StepResult::timed_out;
+    return bad && step.service == service &&
+           (step.operation == Operation::start || step.operation == Operation::verify);
+  });
+}
+
+// Does its work, as far as the SCM can tell: neither down nor still on its way.
+bool serves(ServiceState state) {
+  return counts_as_up(state) && state != ServiceState::start_pending;
+}
+
 Step restoring_step(const std::string& service, Operation operation, std::uint32_t hook = 0) {
   Step step;
   step.service = service;
@@ -430,7 +445,7 @@ std::vector<std::string> now_down(const Job& job, const Picture& picture) {
   for (const auto& found : job.found) {
     if (!counts_as_up(found.state)) continue;
     const Service* service = picture.find(found.service);
-    if (service == nullptr || !counts_as_up(service->state)) down.push_back(found.service);
+    if (service == nullptr || !serves(service->state)) down.push_back(found.service);
   }
   return in_start_order(picture, std::move(down));
 }
@@ -445,8 +460,9 @@ Restoration plan_restoration(const Job& job, const Picture& picture, const Polic
   for (const auto& name : now_down(job, picture)) {
     if (!was_touched(job, name)) continue;
     const Service* service = picture.find(name);
+    if (service != nullptr && counts_as_up(service->state)) continue;  // on its way up
     if (service == nullptr || service->start_type == StartType::disabled ||
-        needs_one_of(*picture.graph, name, gone)) {
+        failed_to_start(job, name) || needs_one_of(*picture.graph, name, gone)) {
       gone.insert(name);
       restoration.lost.push_back(name);
       continue;
@@ -481,7 +497,7 @@ Restored judge_restored(const Job& job, const Picture& picture) {
     if (!counts_as_up(found.state) || !was_touched(job, found.service)) continue;
     stopped_any = true;
     const Service* service = picture.find(found.service);
-    if (service != nullptr && counts_as_up(service->state)) continue;
+    if (service != nullptr && serves(service->state)) continue;
     all_up = false;
     const bool waits = service != nullptr && (waiting.contains(found.service) ||
                                               needs_one_of(*picture.graph, found.service, waiting));

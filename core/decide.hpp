@@ -81,8 +81,8 @@ inline constexpr Milliseconds kProbeTimeout{5'000};
 inline constexpr Milliseconds kAnswerGrace{5'000};  // beyond a hook's or probe's own limit
 
 // Restoring ----------------------------------------------------------------------------------
-// Which services this job found up (or, in a restart, was to bring up) and that are not up now,
-// in start order. `found` is Job::found.
+// Which services this job found up and that are not up now (one that hangs on its way up is not),
+// in start order.
 [[nodiscard]] std::vector<std::string> now_down(const Job& job, const Picture& picture);
 
 struct Restoration {

@@ -141,11 +141,37 @@ class Jobs::Impl {
     std::optional<Error> refusal;
   };
 
+  // The picture as it will be when the restarts that have begun are over: what they took down comes
+  // back. A plan made in the middle of one would else miss what it will take down itself.
+  [[nodiscard]] PicturePtr expected_picture() const {
+    PicturePtr now = parts_.scm.snapshot();
+    std::shared_ptr<Picture> expected;
+    for (const JobPtr& job : board_.unfinished()) {
+      if (job->state == JobState::queued || job->action != Action::restart) continue;
+      for (const Found& found : job->found) {
+        const Service* service = now->find(found.service);
+        if (service == nullptr || !counts_as_up(found.state) || counts_as_up(service->state)) {
+          continue;
+        }
+        if (!expected) expected = std::make_shared<Picture>(*now);
+        auto& all = expected->services;
+        const auto at = std::find_if(all.begin(), all.end(), [&found](const auto& one) {
+          return one->name == found.service;
+        });
+        Service back = **at;
+        back.state = destination(found.state);
+        *at = std::make_shared<const Service>(std::move(back));
+      }
+    }
+    if (expected) return expected;
+    return now;
+  }
+
   // An error where there is no plan to show; a refusal where there is one that may not run now.
   Result<Evaluated> evaluate(const Caller& caller, const JobRequest& request) {
     Evaluated out;
     out.policies = policies();
-    const PicturePtr picture = parts_.scm.snapshot();
+    const PicturePtr picture = expected_picture();
     if (!picture->complete) {
       return fail(ErrorKind::scm_unavailable,
                   "The service manager cannot be reached at the moment. Try again shortly.");

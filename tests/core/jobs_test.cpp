@@ -178,6 +178,17 @@ TEST_F(AnAgent, StartsWhatHungOnALateStopOnceThatHasEnded) {
   EXPECT_EQ(follower->jobs.front()->requested_by, "agent");
 }
 
+TEST_F(AnAgent, CountsAServiceThatHangsOnItsWayUpAsDown) {
+  begin(exchange_estate());
+  scm->behave("antispam", {.hangs_on_start = true});
+  auto wanted = request(Action::restart, {"antispam"});
+  wanted.options.no_progress = 1s;
+  const JobPtr job = run(wanted);
+  EXPECT_EQ(job->result, JobResult::timed_out);
+  EXPECT_EQ(job->down, (Names{"antispam"}));
+  EXPECT_EQ(job->restored, Restored::incomplete);
+}
+
 TEST_F(AnAgent, LeavesALateStopToTheJobThatTouchedItSince) {
   begin({make_service("a"), make_service("b")});
   scm->behave("a", {.hangs_on_stop = true});
@@ -247,6 +258,20 @@ TEST_F(AnAgent, EndsAJobWhosePlanGrewWhileItWasQueuedAndTouchesNothing) {
   EXPECT_EQ(scm->state("a"), ServiceState::running);
 }
 
+TEST_F(AnAgent, PlansASecondRestartAsIfTheFirstWereOver) {
+  begin(exchange_estate());
+  scm->behave("iisadmin", {.hangs_on_stop = true});
+  const JobPtr first = submit(request(Action::restart, {"iisadmin"}, Dependents::include));
+  until([&] { return scm->state("iisadmin") == ServiceState::stop_pending; });
+  EXPECT_EQ(refusal(request(Action::restart, {"iisadmin"})), ErrorKind::dependents_running);
+  const JobPtr second = submit(request(Action::restart, {"iisadmin"}, Dependents::include));
+  scm->behave("iisadmin", {});
+  scm->end("iisadmin");
+  EXPECT_EQ(finished(first->id)->result, JobResult::succeeded);
+  EXPECT_EQ(finished(second->id)->result, JobResult::succeeded);
+  EXPECT_EQ(scm->sent().size(), 20U);
+}
+
 TEST_F(AnAgent, StopsAConsentedDependentThatCameUpAgainBeforeItsTarget) {
   begin(exchange_estate());
   std::atomic<bool> once{false};
@@ -292,6 +317,8 @@ TEST_F(AnAgent, BringsTheOthersBackWhenOneDoesNotComeUp) {
   EXPECT_EQ(job->down, (Names{"smtpsvc", "antispam"}));
   EXPECT_EQ(scm->state("pop3svc"), ServiceState::running);
   EXPECT_EQ(scm->state("w3svc"), ServiceState::running);
+  const Names sent = scm->sent();
+  EXPECT_EQ(std::count(sent.begin(), sent.end(), "start smtpsvc"), 1) << "no second try in hiding";
 }
 
 TEST_F(AnAgent, LeavesThingsAsTheyAreIfAskedTo) {
