@@ -198,7 +198,7 @@ Result<sqlite::Connection> open_journal_reader(const std::string& path) {
       "PRAGMA trusted_schema = OFF;"
       "PRAGMA cell_size_check = ON;"
       "PRAGMA temp_store = MEMORY;"
-      "PRAGMA cache_size = -512");
+      "PRAGMA cache_size = -256");
   if (!done) return std::unexpected(done.error());
   return db;
 }

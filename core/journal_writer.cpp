@@ -89,18 +89,24 @@ void JournalWriter::wait_for_work(MutexLock& lock) {
 }
 
 void JournalWriter::commit(const Batch& batch) {
+  storage_failed_ = false;
   const std::int64_t changes_before = db_.total_changes();
   Result<void> outcome = begin(batch);
   if (outcome) outcome = work(batch);
   if (outcome) outcome = transaction_.write_count();
   if (outcome) outcome = db_.run("COMMIT");
-  if (!outcome) {
-    if (!db_.in_autocommit()) (void)db_.run("ROLLBACK");
-    head_known_ = false;
-    for (Unit* const unit : batch)
-      unit->outcome = outcome;
+  if (outcome) {
+    if (!storage_failed_ && db_.total_changes() != changes_before) note_success();
+    return;
   }
-  note_health(outcome, db_.total_changes() != changes_before);
+  if (!db_.in_autocommit()) (void)db_.run("ROLLBACK");
+  head_known_ = false;
+  note_failure(outcome.error());
+  for (Unit* const unit : batch)
+    unit->outcome = outcome;
+  // The commit may have reached the log before it failed; the next process would take it for good.
+  // Whatever is written now stands in its place; that so little could be is no proof of health.
+  if (storage_failed_) (void)probe();
 }
 
 Result<void> JournalWriter::begin(const Batch& batch) {
@@ -134,7 +140,7 @@ Result<void> JournalWriter::work(const Batch& batch) {
       if (db_.in_autocommit()) return unit->outcome;
       if (auto undone = db_.run("ROLLBACK TO unit"); !undone) return undone;
       transaction_.put_back(kept);
-      note_health(unit->outcome, false);
+      note_failure(unit->outcome.error());
     }
     if (auto released = db_.run("RELEASE unit"); !released) return released;
   }
@@ -149,27 +155,33 @@ Result<void> JournalWriter::do_unit(Unit& unit) {
   }
 }
 
-void JournalWriter::note_health(const Result<void>& outcome, bool wrote) {
+void JournalWriter::note_failure(const Error& error) {
+  if (!sqlite::is_storage_failure(error)) return;
+  storage_failed_ = true;
   const MutexLock lock(mutex_);
-  if (!outcome) {
-    if (sqlite::is_storage_failure(outcome.error())) illness_ = outcome.error().detail;
-  } else if (wrote) {
-    illness_.reset();
-    checkpoint_due_ = true;
-  }
+  illness_ = error.detail;
+}
+
+void JournalWriter::note_success() {
+  checkpoint_due_ = true;
+  const MutexLock lock(mutex_);
+  illness_.reset();
 }
 
 // What is done while nobody waits.
 void JournalWriter::tend() {
   if (!healthy(nullptr)) {
-    const std::int64_t changes_before = db_.total_changes();
-    const auto outcome = db_.run("UPDATE meta SET value = value + 1 WHERE name = 'probe'");
-    note_health(outcome, db_.total_changes() != changes_before);
+    if (probe()) note_success();
     return;
   }
   checkpoint_due_ = false;
   (void)db_.execute("PRAGMA wal_checkpoint(PASSIVE)");
   db_.shrink();
+}
+
+// Whether a little can be written.
+bool JournalWriter::probe() {
+  return db_.run("UPDATE meta SET value = value + 1 WHERE name = 'probe'").has_value();
 }
 
 }  // namespace noforce

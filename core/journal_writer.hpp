@@ -49,8 +49,10 @@ class JournalWriter {
   [[nodiscard]] Result<void> begin(const Batch& batch);
   [[nodiscard]] Result<void> work(const Batch& batch);
   [[nodiscard]] Result<void> do_unit(Unit& unit);
-  void note_health(const Result<void>& outcome, bool wrote);
+  void note_failure(const Error& error);
+  void note_success();
   void tend();
+  [[nodiscard]] bool probe();
 
   sqlite::Connection db_;           // the writer's thread, after construction
   JournalTransaction transaction_;  // likewise, as all up to the mutex
@@ -58,6 +60,7 @@ class JournalWriter {
   std::int64_t data_version_ = 0;
   std::optional<Durability> synchronous_;
   bool checkpoint_due_ = false;
+  bool storage_failed_ = false;  // in the batch at hand
 
   mutable Mutex mutex_;
   Condition work_there_;

@@ -197,8 +197,8 @@ void bench_history(const std::string& directory, std::size_t many) {
       {"of a service", {.service = "service-1", .limit = 20}},
       {"done", {.state = JobState::done, .limit = 20}},
       {"queued (none)", {.state = JobState::queued, .limit = 20}},
-      {"failed stops of one",
-       {.result = JobResult::failed, .action = Action::stop, .service = "service-20", .limit = 20}},
+      {"a failed stop of one",
+       {.result = JobResult::failed, .action = Action::stop, .service = "service-20", .limit = 1}},
   };
   std::vector<std::vector<double>> pages;
   std::vector<double> recovery;

@@ -81,7 +81,7 @@ class TheAuditTrail : public testing::Test {
     return found;
   }
 
-  test::TemporaryDirectory directory_;
+  test::TemporaryDirectory directory_{test::memory()};
   const std::string path_ = directory_.file("noforce.db");
   test::HandClock clock_;
   std::unique_ptr<Journal> journal_;

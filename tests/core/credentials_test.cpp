@@ -29,7 +29,7 @@ class Tokens : public testing::Test {
     return checked ? ErrorKind::internal : checked.error().kind;
   }
 
-  test::TemporaryDirectory directory_;
+  test::TemporaryDirectory directory_{test::memory()};
   test::HandClock clock_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Credentials> credentials_;

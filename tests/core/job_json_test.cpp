@@ -25,8 +25,8 @@ Error full_error() {
 
 // Every field set to something else than its default.
 Job full_job() {
-  const samples::HandClock clock;
-  Job job = samples::queued_job("01ARYZ6S41TSV4RRFFQ69G5FAV", clock, Action::pause, {"b", "a"});
+  const test::HandClock clock;
+  Job job = test::queued_job("01ARYZ6S41TSV4RRFFQ69G5FAV", clock, Action::pause, {"b", "a"});
   job.group = "iis";
   job.options = {.dependents = Dependents::include,
                  .on_failure = OnFailure::leave,
@@ -74,7 +74,7 @@ Job full_job() {
 }
 
 TEST(AJob, IsReadAsItWasWritten) {
-  for (const Job& job : {full_job(), samples::queued_job("01ARYZ6S41TSV4RRFFQ69G5FAV")}) {
+  for (const Job& job : {full_job(), test::queued_job("01ARYZ6S41TSV4RRFFQ69G5FAV")}) {
     const auto read = job_from_json(job_to_json(job));
     ASSERT_TRUE(read) << read.error().detail;
     EXPECT_EQ(*read, job);

@@ -106,7 +106,7 @@ class AJournal : public testing::Test {
     return taken ? 0 : 7;
   }
 
-  test::TemporaryDirectory directory_;
+  test::TemporaryDirectory directory_{test::memory()};
   const std::string path_ = directory_.file("noforce.db");
   HandClock clock_;
   UlidSource ids_{clock_};
