@@ -165,14 +165,10 @@ Move decide_stop(const Step& step, StepDrive& drive, const Service* service, con
     case ServiceState::pause_pending:
       break;
   }
-  Move wait = wait_for_progress(step, drive, *service, rules, now);
-  // One that hangs on its way up may still be asked to stop, if it takes that.
-  const auto* end = std::get_if<StepEnd>(&wait);
-  const bool hangs = end != nullptr && end->error->kind == ErrorKind::no_progress;
-  if (hangs && !drive.sent && service->accepts.stop) {
-    return send_stop(step, drive, *service, rules, now);
-  }
-  return wait;
+  // Waited for first (1061), unless the service itself says that it takes a stop on its way: one
+  // that never gets ready can so be stopped.
+  if (!drive.sent && service->accepts.stop) return send_stop(step, drive, *service, rules, now);
+  return wait_for_progress(step, drive, *service, rules, now);
 }
 
 // Start --------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 //
 // The rules are those of the documentation of the Windows SCM ("Stopping a Service", "Starting a
 // Service", "Service State Transitions"), which hold for every SCM here:
-//   - a stop that is under way is joined, never repeated; a pending state is waited for first;
+//   - a stop that is under way is joined, never repeated; a pending state is waited for first, unless
+//     the service accepts a stop in it;
 //   - progress is a growing checkpoint: it starts the patience again, which is the service's own
 //     wait hint plus the job's `no_progress`;
 //   - "stopped" is not "gone": a stop is done when the process has ended as well;

@@ -147,14 +147,20 @@ TEST_F(AStop, OfAServiceThatTakesNoneFails) {
 
 TEST_F(AStop, WaitsForAStartThatIsUnderWayFirst) {
   is(ServiceState::start_pending);
+  service.accepts.stop = false;
   EXPECT_NE(as<WaitFor>(decide()), nullptr);
   service.state = ServiceState::running;
+  service.accepts.stop = true;
   EXPECT_NE(as<Send>(decide()), nullptr);
 }
 
-TEST_F(AStop, IsSentToOneThatHangsOnItsWayUpIfItTakesIt) {
+TEST_F(AStop, IsSentAtOnceToOneThatTakesItOnItsWayUp) {
   is(ServiceState::start_pending);
-  EXPECT_NE(as<Send>(decide(seconds(10))), nullptr);
+  EXPECT_NE(as<Send>(decide()), nullptr);
+}
+
+TEST_F(AStop, TimesOutOnOneThatHangsOnItsWayUpAndTakesNoStop) {
+  is(ServiceState::start_pending);
   service.accepts.stop = false;
   expect_end(decide(seconds(10)), StepResult::timed_out, ErrorKind::no_progress);
 }
