@@ -101,14 +101,15 @@ bool Connection::handshake(Milliseconds within) {
   }
 }
 
-bool Connection::await_request(Milliseconds within) {
+bool Connection::await_request(Milliseconds within, const std::atomic<bool>& stopping) {
   if (!input_.empty()) return true;
   // An idle connection keeps no buffer.
   if (input_.capacity() > kReadSize) std::string().swap(input_);
   const MonoTime until = now() + within;
-  idle_since_.store(now().time_since_epoch().count() | 1, std::memory_order_relaxed);
-  const bool something = SSL_has_pending(ssl_.get()) == 1 || wait(POLLIN, until);
-  idle_since_.store(0, std::memory_order_relaxed);
+  // In this order: who stops the server sets `stopping` and then looks for idle ones.
+  idle_since_ = now().time_since_epoch().count() | 1;
+  const bool something = !stopping && (SSL_has_pending(ssl_.get()) == 1 || wait(POLLIN, until));
+  idle_since_ = 0;
   if (!something) return false;
   return read_some(until) == Read::done;
 }

@@ -28,8 +28,9 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   [[nodiscard]] bool handshake(Milliseconds within);
-  // Waits for the first byte of a request; false: none came, or the connection ended.
-  [[nodiscard]] bool await_request(Milliseconds within);
+  // Waits for the first byte of a request; false: none came, the connection ended, or the server
+  // does (`stopping`; cut() ends a wait that has begun).
+  [[nodiscard]] bool await_request(Milliseconds within, const std::atomic<bool>& stopping);
 
   enum class Read : std::uint8_t { done, closed, late, too_large };
   // Reads until input() holds a whole head (its size comes back in `size`).
@@ -48,10 +49,8 @@ class Connection {
   // Any thread, as long as the object lives: waits end, reads and writes fail.
   void cut() const;
   // Any thread: a request could still come on this side, but none is in hand.
-  [[nodiscard]] bool idle() const { return idle_since_.load(std::memory_order_relaxed) != 0; }
-  [[nodiscard]] std::int64_t idle_since() const {
-    return idle_since_.load(std::memory_order_relaxed);
-  }
+  [[nodiscard]] bool idle() const { return idle_since_ != 0; }
+  [[nodiscard]] std::int64_t idle_since() const { return idle_since_; }
   // Any thread: the other end has closed its side, or the connection was cut.
   [[nodiscard]] bool is_gone() const;
 

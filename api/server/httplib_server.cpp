@@ -334,7 +334,7 @@ class HttplibServer final : public Server, private httplib::Server {
     }
     bool linger = false;
     for (std::size_t count = 0; count < kMostRequests; ++count) {
-      if (stopping_ || !connection.await_request(shedding ? Milliseconds{1'000} : limits_.idle))
+      if (!connection.await_request(shedding ? Milliseconds{1'000} : limits_.idle, stopping_))
         break;
       const Turn turn = serve_request(connection);
       linger = turn == Turn::refused;
