@@ -264,7 +264,8 @@ export class Agent {
     for (const name of Object.keys(this.controls)) this.control(name, { start: 'now', stop: 'now', run: 'ok' });
     if (this.child) {
       try {
-        if (!this.isRunning && this.wasReady) await this.serve(); // only an agent can end the services
+        // Only an agent can end the services that it left.
+        if (!this.isRunning && this.wasReady && processesOf(this.dir).length > 0) await this.serve();
         const text = readFileSync(this.settings, 'utf8');
         if (this.isRunning && text.includes('on_exit = "leave"')) {
           await this.end();
@@ -272,7 +273,7 @@ export class Agent {
           await this.serve();
         }
         const { code, signal } = this.isRunning ? await this.end() : await this.exit;
-        if (code !== 0) wrong.push(`noforce serve ended with ${signal ?? `status ${code}`}`);
+        if (code !== 0 && signal !== 'SIGKILL') wrong.push(`noforce serve ended with ${signal ?? `status ${code}`}`);
       } catch (error) {
         wrong.push(error.message);
       }

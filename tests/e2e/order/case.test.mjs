@@ -21,6 +21,7 @@ scenario('Jobs on one tree run one after the other, in order of acceptance', asy
   const asked = [];
   for (const [action, name] of [['stop', 'left-leaf'], ['restart', 'left'], ['start', 'left-leaf'], ['restart', 'left-leaf']]) {
     asked.push(await agent.accepted(action, name));
+    await agent.life.until('left-leaf stop', mark); // from here on it takes no consent to stop `left`
   }
 
   assert.deepEqual(await assertOneAfterTheOther(agent, asked), Array(4).fill('succeeded'));
