@@ -84,3 +84,12 @@ for (const [when, stop, first] of [['before', 'now', 'control'], ['after', 'afte
     assert.equal(agent.life.sentences().at(-1), 'base end');
   });
 }
+
+stopping('Asked to end while its services are still starting, it stops those too', async (agent) => {
+  await agent.life.until('base start'); // and half a second later it is ready, and `leaf` would start
+  assert.deepEqual(await agent.end(), { code: 0, signal: null });
+  for (const name of ['base', 'leaf']) {
+    const said = agent.life.of(name).map((e) => e.event);
+    assert.ok(said.length === 0 || said.at(-1) === 'end', `${name}: ${said}`);
+  }
+}, { adapt: (settings) => settings.replace('${worker:base}', '${worker:base}, "--start", "after 500"') });
