@@ -106,6 +106,7 @@ std::expected<void, std::string> start_keeper(const std::string& executable,
   std::vector<std::string> words = args;
   words.insert(words.begin(), executable);
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (auto& word : words)
     argv.push_back(word.data());
   argv.push_back(nullptr);

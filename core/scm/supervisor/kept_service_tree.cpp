@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <set>
 
 #include "core/scm/supervisor/kept_service.hpp"
+#include "core/scm/supervisor/number.hpp"
 
 namespace noforce::supervisor {
 namespace {
@@ -19,10 +19,8 @@ constexpr int kHaltRounds = 5;
 
 // The session that the first process of this run made: its pid, which the key begins with.
 std::int64_t KeptService::session() const {
-  const std::string& key = machine_.record().key;
-  std::int64_t pid = 0;
-  (void)std::from_chars(key.data(), key.data() + key.size(), pid);
-  return pid;
+  const std::string_view key = machine_.record().key;
+  return to_number<std::int64_t>(key.substr(0, key.find(':'))).value_or(0);
 }
 
 bool KeptService::is_ours(std::int64_t pid) const {

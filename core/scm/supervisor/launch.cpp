@@ -91,6 +91,7 @@ class Environment {
 
   [[nodiscard]] std::vector<char*> pointers() {
     std::vector<char*> out;
+    out.reserve(entries_.size() + 1);
     for (auto& entry : entries_)
       out.push_back(entry.data());
     out.push_back(nullptr);
@@ -150,6 +151,7 @@ void unblock_signals() {
   if (::chdir(directory.c_str()) != 0) give_up(LaunchError::At::directory, errno);
   std::vector<std::string> words = plan.argv;
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (auto& word : words)
     argv.push_back(word.data());
   argv.push_back(nullptr);

@@ -1,20 +1,12 @@
 #include "core/scm/supervisor/notify.hpp"
 
 #include <algorithm>
-#include <charconv>
 
+#include "core/scm/supervisor/number.hpp"
 #include "core/text.hpp"
 
 namespace noforce::supervisor {
 namespace {
-
-std::optional<std::uint64_t> to_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto end = text.data() + text.size();
-  const auto [at, failed] = std::from_chars(text.data(), end, value);
-  if (failed != std::errc() || at != end) return std::nullopt;
-  return value;
-}
 
 // Takes one line; false when it says nothing that counts.
 bool take(std::string_view key, std::string_view value, Notification& out) {
@@ -27,11 +19,11 @@ bool take(std::string_view key, std::string_view value, Notification& out) {
   } else if (key == "STATUS") {
     out.status = clean_text(value, kMaxStatusText);
   } else if (key == "MAINPID") {
-    const auto pid = to_number(value);
+    const auto pid = to_number<std::uint64_t>(value);
     if (!pid || *pid < 2 || *pid > 0x7fffffff) return false;
     out.main_pid = static_cast<std::int64_t>(*pid);
   } else if (key == "EXTEND_TIMEOUT_USEC") {
-    const auto usec = to_number(value);
+    const auto usec = to_number<std::uint64_t>(value);
     if (!usec) return false;
     out.extend = Milliseconds(static_cast<std::int64_t>(
         std::min<std::uint64_t>(*usec / 1000, static_cast<std::uint64_t>(kMaxWaitHint.count()))));

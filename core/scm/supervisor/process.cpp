@@ -7,23 +7,15 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <memory>
+
+#include "core/scm/supervisor/number.hpp"
 
 namespace noforce::supervisor {
 namespace {
 
 constexpr std::uint64_t kForkedNotExecuted = 0x40;  // PF_FORKNOEXEC of the kernel's sched.h
-
-template <typename Number>
-std::optional<Number> to_number(std::string_view text, int base = 10) {
-  Number value{};
-  const auto end = text.data() + text.size();
-  const auto [at, failed] = std::from_chars(text.data(), end, value, base);
-  if (failed != std::errc() || at != end) return std::nullopt;
-  return value;
-}
 
 // Reads a small file of /proc as a whole; nothing when the process is gone.
 std::optional<std::string> read_proc(std::int64_t pid, const char* file) {
