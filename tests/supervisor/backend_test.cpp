@@ -32,7 +32,7 @@ int free_port() {
   name.sin_family = AF_INET;
   name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof name;
-  ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&name), size);
+  EXPECT_EQ(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&name), size), 0);
   ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&name), &size);
   return ntohs(name.sin_port);
 }

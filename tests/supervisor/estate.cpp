@@ -109,7 +109,9 @@ Estate::~Estate() {
     return true;
   });
   const std::int64_t keeper = keeper_pid();
-  (void)scm_->end_keeper(Milliseconds(5000));
+  if (const auto ended = scm_->end_keeper(Milliseconds(10'000)); !ended) {
+    ADD_FAILURE() << ended.error().detail;
+  }
   leave();
   if (!eventually([keeper] { return !alive(keeper); })) ADD_FAILURE() << "the keeper did not end";
   const std::string log = file("logs/keeper.log");

@@ -8,7 +8,7 @@ namespace {
 
 // Plays a scene with a keeper that dies before its nth effect, and hands the machine to the next
 // keeper, for each n until the scene is played to its end.
-void at_each_instant(ServiceSpec spec, const std::function<void(Machine&)>& before,
+void at_each_instant(const ServiceSpec& spec, const std::function<void(Machine&)>& before,
                      const std::function<void(Supervised&, Machine&)>& scene,
                      const std::function<void(Supervised&, PaperWorld&, Machine&)>& next) {
   for (int lives = 0;; ++lives) {

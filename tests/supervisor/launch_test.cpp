@@ -88,7 +88,7 @@ TEST_F(ALaunch, EndsByItselfWhenTheKeeperDiesBeforeTheWord) {
 }
 
 TEST_F(ALaunch, SaysWhyItCouldNotBecomeItsProgram) {
-  const auto failure = [this](LaunchPlan plan) {
+  const auto failure = [this](const LaunchPlan& plan) {
     auto launch = Launch::fork(plan, null_.get(), write_.get());
     launch->go();
     const auto result = result_of(*launch);

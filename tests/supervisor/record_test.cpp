@@ -47,7 +47,7 @@ class ARecordFile : public ::testing::Test {
     path_ = ::mkdtemp(pattern.data());
     folder_.reset(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   }
-  ~ARecordFile() override { std::filesystem::remove_all(path_); }
+  void TearDown() override { std::filesystem::remove_all(path_); }
 
   RecordFile open() { return std::move(*RecordFile::open(folder_.get(), "web")); }
   // Overwrites a part of the file, as a write that was cut short would leave it.
