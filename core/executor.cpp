@@ -148,7 +148,8 @@ void Executor::set_wake(Run& run, MonoTime at) {
 
 void Executor::take(Accepted accepted, MonoTime now) {
   const Job& job = *accepted.job;
-  if (job.state == JobState::done) {  // its restoring is pending
+  if (draining_ && !may_begin(job)) return;  // stays queued, for the next agent
+  if (job.state == JobState::done) {         // its restoring is pending
     late_[job.id] = accepted.job;
     look_at_late_ = true;
     return;
@@ -198,6 +199,26 @@ void Executor::take(Answered answered, MonoTime now) {
   if (!answered.result) parts_.scm.refresh({step_in_hand.service});
   run.drive.answer = std::move(answered.result);
   step(run, now);
+}
+
+bool Executor::may_begin(const Job& job) const {
+  if (draining_) return job.action == Action::stop && job.requested_by == kAgentPrincipal;
+  return !hold_ || job.parent.has_value();  // a hold does not keep down what a job took down
+}
+
+void Executor::take(Draining, MonoTime) {
+  draining_ = true;
+  late_.clear();
+  std::vector<std::string> parked;
+  for (const auto& [id, run] : runs_) {
+    if (run.job.state == JobState::queued && !may_begin(run.job)) parked.push_back(id);
+  }
+  for (const auto& id : parked) {
+    for (const auto& next : scheduler_.remove(id))
+      ready_.push_back(next);
+    set_wake(runs_.find(id)->second, MonoTime{});
+    runs_.erase(id);
+  }
 }
 
 void Executor::take(Held held, MonoTime) {
@@ -348,7 +369,7 @@ void Executor::flush(MonoTime now) {
       set_wake(run->second, MonoTime{});
       runs_.erase(run);
     }
-    if (job->restored == Restored::pending) {
+    if (job->restored == Restored::pending && !draining_) {
       late_[job->id] = job;
       look_at_late_ = true;
     } else {

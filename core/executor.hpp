@@ -63,6 +63,9 @@ class Executor final : public ScmSink, public AttendantSink {
   void accept(JobPtr job, std::shared_ptr<const Policies> policies);
   void cancel(const std::string& job, const std::string& by);
   void set_hold(bool on);
+  // The agent ends and stops its services first: of what is queued only the agent's own stops begin
+  // from now on, and nothing is brought back. The rest stays queued, for the next agent.
+  void drain();
 
   void observed(std::string_view service) override;
   void completed(Completion completion) override;
@@ -89,7 +92,8 @@ class Executor final : public ScmSink, public AttendantSink {
   struct Connection {
     bool lost = false;
   };
-  using Message = std::variant<Accepted, Cancelled, Answered, Held, Connection>;
+  struct Draining {};
+  using Message = std::variant<Accepted, Cancelled, Answered, Held, Connection, Draining>;
 
   // A job that has not ended, with what drives it.
   struct Run {
@@ -124,6 +128,8 @@ class Executor final : public ScmSink, public AttendantSink {
   void take(Answered answered, MonoTime now);
   void take(Held held, MonoTime now);
   void take(Connection connection, MonoTime now);
+  void take(Draining, MonoTime now);
+  [[nodiscard]] bool may_begin(const Job& job) const;
   void see(const std::string& service, MonoTime now);
   void wake_due(MonoTime now);
   void flush(MonoTime now);
@@ -170,6 +176,7 @@ class Executor final : public ScmSink, public AttendantSink {
   Scheduler scheduler_;
   bool hold_ = false;
   bool lost_ = false;
+  bool draining_ = false;
   std::map<std::string, JobPtr> late_;                // done, restoring pending
   std::set<std::pair<MonoTime, std::string>> wakes_;  // Run::wake of each run that has one
   std::set<std::string> active_;                      // runs that have begun

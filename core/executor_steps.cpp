@@ -112,7 +112,7 @@ void Executor::try_begin(Run& run, MonoTime now) {
   }
   set_wake(run, run.queue_until);
   if (!scheduler_.is_next(job.id) || lost_) return;
-  if (hold_ && !job.parent) return;
+  if (!may_begin(job)) return;
   const PicturePtr picture = parts_.scm.snapshot();
   if (!picture->complete) return;
   const auto plan = plan_again(run, *picture);

@@ -133,6 +133,11 @@ class Jobs::Impl {
     board_.close();
   }
 
+  void drain() {
+    draining_ = true;
+    executor_.drain();
+  }
+
   // Requests --------------------------------------------------------------------------------------
 
   struct Evaluated {
@@ -305,7 +310,7 @@ class Jobs::Impl {
   std::optional<Error> capacity_refusal(const Evaluated& it) {
     {
       const MutexLock lock(mutex_);
-      if (hold_.on) {
+      if (hold_.on && !draining_) {
         return Error{.kind = ErrorKind::held,
                      .detail = "A hold is on, set by " + hold_.by +
                                (hold_.reason.empty() ? "" : " (" + hold_.reason + ")") +
@@ -370,7 +375,7 @@ class Jobs::Impl {
 
   Result<Submission> try_submit(const Caller& caller, const JobRequest& request,
                                 const std::optional<IdempotencyKey>& key) {
-    if (stopping_) {
+    if (stopping_ || (draining_ && caller.principal.name != kAgentPrincipal)) {
       Error error{.kind = ErrorKind::shutting_down,
                   .detail = "The agent is ending and accepts no jobs. Try again shortly."};
       error.retry_after_s = kShutdownRetry;
@@ -575,7 +580,7 @@ class Jobs::Impl {
   }
 
   Result<void> ready() const {
-    if (stopping_) return fail(ErrorKind::shutting_down, "The agent is ending.");
+    if (stopping_ || draining_) return fail(ErrorKind::shutting_down, "The agent is ending.");
     if (!parts_.scm.snapshot()->complete) {
       return fail(ErrorKind::scm_unavailable, "The service manager cannot be reached.");
     }
@@ -594,6 +599,7 @@ class Jobs::Impl {
   std::shared_ptr<const Policies> policies_ NOFORCE_GUARDED_BY(mutex_);
   HoldState hold_ NOFORCE_GUARDED_BY(mutex_);
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> draining_{false};
   UlidSource ulids_;
   Executor executor_;
   std::unique_ptr<Attendant> attendant_;
@@ -611,6 +617,9 @@ Jobs::~Jobs() {
 }
 void Jobs::stop() {
   impl_->stop();
+}
+void Jobs::drain() {
+  impl_->drain();
 }
 
 Result<Submission> Jobs::submit(const Caller& caller, const JobRequest& request,

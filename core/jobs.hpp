@@ -80,6 +80,11 @@ class Jobs {
   // where they are (the next agent goes on with them). Joins the executor. Idempotent.
   void stop();
 
+  // The agent is going to end and stops its services first: submit() is refused with shutting_down
+  // for everybody but the agent itself, what is queued stays so for the next agent, and nothing is
+  // brought back any more. Running jobs end. Idempotent.
+  void drain();
+
   // Requests -----------------------------------------------------------------------------------
   // Checks scope and policy, plans, makes durable, queues. The job is on disk when it returns.
   [[nodiscard]] Result<Submission> submit(const Caller& caller, const JobRequest& request,

@@ -376,6 +376,35 @@ TEST_F(AnAgent, HoldsJobsBackUntilTheHoldIsReleased) {
   EXPECT_EQ(finished(queued->id)->result, JobResult::succeeded);
 }
 
+TEST_F(AnAgent, LetsOnlyItsOwnStopsBeginWhileItDrains) {
+  begin({make_service("a"), make_service("b")});
+  scm->behave("a", {.hangs_on_stop = true});
+  auto late = request(Action::restart, {"a"});
+  late.options.no_progress = 1s;
+  const JobPtr pending = run(late);
+  ASSERT_EQ(pending->restored, Restored::pending);
+  scm->behave("b", {.hangs_on_stop = true});
+  const JobPtr running = submit(request(Action::restart, {"b"}));
+  const JobPtr queued = submit(request(Action::restart, {"b"}));
+  until([&] { return scm->state("b") == ServiceState::stop_pending; });
+  jobs->drain();
+  EXPECT_EQ(refusal(request(Action::restart, {"a"})), ErrorKind::shutting_down);
+  scm->behave("b", {});
+  scm->end("b");
+  scm->end("a");
+  EXPECT_EQ(finished(running->id)->result, JobResult::succeeded) << "what runs ends";
+  const Caller itself{{.name = "agent", .role = Role::admin, .services = {}, .actions = {}},
+                      "local"};
+  const auto stop = jobs->submit(itself, request(Action::stop, {"a", "b"}), std::nullopt);
+  ASSERT_TRUE(stop) << stop.error().detail;
+  EXPECT_EQ(finished(stop->job->id)->result, JobResult::succeeded);
+  EXPECT_EQ(scm->state("a"), ServiceState::stopped) << "nothing is brought back";
+  EXPECT_EQ(scm->state("b"), ServiceState::stopped);
+  end();
+  begin_again();
+  EXPECT_EQ(finished(queued->id)->result, JobResult::succeeded) << "it waited for the next agent";
+}
+
 TEST_F(AnAgent, EndsAJobThatWaitedTooLong) {
   begin({make_service("a")});
   scm->behave("a", {.hangs_on_stop = true});
