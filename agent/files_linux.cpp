@@ -31,7 +31,7 @@ void sync_directory_of(const std::string& path) {
 
 // Writes `path` under another name; the caller gives it its own.
 Result<std::string> write_beside(const std::string& path, std::string_view content, unsigned mode) {
-  const std::string beside = path + ".new" + std::to_string(::getpid());
+  std::string beside = path + ".new" + std::to_string(::getpid());
   const Fd file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
                        static_cast<mode_t>(mode)));
   if (!file) return system_error("cannot write " + beside, errno);

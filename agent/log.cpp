@@ -1,5 +1,6 @@
 #include "agent/log.hpp"
 
+#include <cstdio>
 #include <memory>
 #include <utility>
 
@@ -78,7 +79,8 @@ void write_for_core(LogLevel level, std::string_view component, std::string_view
     } else {
       write(level, component, text, {{.key = "job", .value = std::string(job)}});
     }
-  } catch (const std::exception&) {  // a line that cannot be written must not stop the work
+  } catch (const std::exception&) {
+    (void)std::fputs("noforce: a line of the log is lost\n", stderr);
   }
 }
 

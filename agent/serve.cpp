@@ -80,8 +80,9 @@ class Serving {
       if (told == Told::end) return;
       if (told == Told::reload) {
         notifier_.reloading();
-        (void)agent_->reload();  // it logs what came of it
-        notifier_.ready("Serving at " + agent_->address());
+        const auto reloaded = agent_->reload();  // it logs what came of it
+        notifier_.ready("Serving at " + agent_->address() +
+                        (reloaded ? "" : "; the changed settings have mistakes"));
       } else {
         agent_->look_after();
       }

@@ -1,10 +1,7 @@
 #include "config/load.hpp"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <filesystem>
 #include <limits>
 #include <map>
@@ -12,323 +9,19 @@
 #include <set>
 #include <utility>
 
+#include "config/limits.hpp"
 #include "config/machine.hpp"
-#include "config/schema.hpp"
+#include "config/names.hpp"
+#include "config/report.hpp"
+#include "config/shape.hpp"
 #include "config/signals.hpp"
+#include "config/toml.hpp"
 #include "core/graph.hpp"
 #include "core/plan.hpp"
 #include "core/text.hpp"
 
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-#include <toml++/toml.h>
-
 namespace noforce::config {
 namespace {
-
-constexpr std::size_t longest_shown = 80;  // of a wrong value in a sentence
-
-std::string shown(std::string_view text) {
-  return "'" + clean_text(text, longest_shown) + "'";
-}
-
-// ", did you mean 'x'?" or nothing.
-std::string hint(std::string_view typed, const std::vector<std::string>& candidates) {
-  const std::string near = nearest(typed, candidates);
-  return near.empty() ? std::string() : "; did you mean '" + near + "'?";
-}
-
-std::string joined(const std::vector<std::string>& names, std::string_view last = " or ") {
-  std::string out;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (i > 0) out += i + 1 == names.size() ? last : ", ";
-    out += names[i];
-  }
-  return out;
-}
-
-// Collects mistakes with their places.
-class Report {
- public:
-  explicit Report(std::string file) : file_(std::move(file)) {}
-
-  void at(const toml::source_region& place, std::string sentence) {
-    mistakes_.push_back({.file = file_,
-                         .line = place.begin.line,
-                         .column = place.begin.column,
-                         .sentence = std::move(sentence)});
-  }
-  void at(const toml::node& node, std::string sentence) { at(node.source(), std::move(sentence)); }
-
-  [[nodiscard]] bool empty() const { return mistakes_.empty(); }
-  [[nodiscard]] Mistakes take() {
-    std::ranges::stable_sort(mistakes_, [](const Mistake& a, const Mistake& b) {
-      return std::pair(a.line, a.column) < std::pair(b.line, b.column);
-    });
-    return std::move(mistakes_);
-  }
-
- private:
-  std::string file_;
-  Mistakes mistakes_;
-};
-
-// The shape: known keys, types, ranges, choices -------------------------------------------------
-
-std::string_view type_name(const toml::node& node) {
-  switch (node.type()) {
-    case toml::node_type::table:
-      return "a table";
-    case toml::node_type::array:
-      return "an array";
-    case toml::node_type::string:
-      return "a string";
-    case toml::node_type::integer:
-      return "an integer";
-    case toml::node_type::floating_point:
-      return "a floating-point number";
-    case toml::node_type::boolean:
-      return "a boolean";
-    case toml::node_type::date:
-    case toml::node_type::time:
-    case toml::node_type::date_time:
-      return "a date or time";
-    case toml::node_type::none:
-      break;
-  }
-  return "nothing";
-}
-
-std::string_view wanted_name(ValueType type) {
-  switch (type) {
-    case ValueType::text:
-    case ValueType::choice:
-      return R"(a string, "...")";
-    case ValueType::integer:
-      return "an integer";
-    case ValueType::boolean:
-      return "true or false";
-    case ValueType::texts:
-      return R"(an array of strings, ["...", "..."])";
-    case ValueType::commands:
-      return R"(an array of commands, [["/program", "argument"]])";
-    case ValueType::section:
-      return "a table, { ... }";
-    case ValueType::map:
-      return R"(a table of strings, { NAME = "..." })";
-    case ValueType::limits:
-      return "a table of numbers, { nofile = 4096 }";
-  }
-  return "something else";
-}
-
-bool has_control_characters(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7F;
-  });
-}
-
-class Shape {
- public:
-  explicit Shape(Report& report) : report_(report) {}
-
-  void root(const toml::table& root) {
-    for (const auto& [key, node] : root) {
-      const Section* section = find_section(key.str());
-      if (section == nullptr || section->kind == SectionKind::inner) {
-        unknown_section(key);
-        continue;
-      }
-      switch (section->kind) {
-        case SectionKind::table:
-          one_table(*section, node);
-          break;
-        case SectionKind::list:
-          list_of_tables(*section, node);
-          break;
-        case SectionKind::named:
-          named_tables(*section, node);
-          break;
-        case SectionKind::inner:
-          break;
-      }
-    }
-  }
-
- private:
-  void unknown_section(const toml::key& key) {
-    std::vector<std::string> known;
-    for (const Section& section : sections()) {
-      if (section.kind != SectionKind::inner) known.emplace_back(section.path);
-    }
-    std::string sentence = "unknown section " + shown(key.str());
-    if (const std::string near = hint(key.str(), known); !near.empty()) {
-      sentence += near;
-    } else {
-      sentence += "; there are " + joined(known, " and ");
-    }
-    report_.at(key.source(), std::move(sentence));
-  }
-
-  void one_table(const Section& section, const toml::node& node) {
-    const std::string name = "[" + std::string(section.path) + "]";
-    if (const auto* table = node.as_table()) return keys_of(*table, section.path, name);
-    report_.at(node, shown(section.path) + " has to be a table: write " + name);
-  }
-
-  void list_of_tables(const Section& section, const toml::node& node) {
-    const std::string name = "[[" + std::string(section.path) + "]]";
-    const auto* list = node.as_array();
-    if (list == nullptr) {
-      report_.at(node,
-                 "there may be several of '" + std::string(section.path) + "': write " + name);
-      return;
-    }
-    for (const toml::node& element : *list) {
-      if (const auto* table = element.as_table()) {
-        keys_of(*table, section.path, name);
-      } else {
-        report_.at(element, "each of " + name + " has to be a table");
-      }
-    }
-  }
-
-  void named_tables(const Section& section, const toml::node& node) {
-    const std::string name = "[" + std::string(section.path) + ".\"NAME\"]";
-    const auto* tables = node.as_table();
-    if (tables == nullptr) return report_.at(node, "write " + name);
-    for (const auto& [key, element] : *tables) {
-      if (const auto* table = element.as_table()) {
-        keys_of(
-            *table, section.path,
-            "[" + std::string(section.path) + ".\"" + clean_text(key.str(), longest_shown) + "\"]");
-      } else {
-        report_.at(key.source(), "'" + std::string(section.path) + "' goes by service: write " +
-                                     name + " and below it " + shown(key.str()));
-      }
-    }
-  }
-
-  void keys_of(const toml::table& table, std::string_view section, const std::string& name) {
-    for (const auto& [key, node] : table) {
-      const Key* known = find_key(section, key.str());
-      if (known == nullptr) {
-        const std::vector<std::string> names = key_names(section);
-        std::string sentence = "unknown key " + shown(key.str()) + " in " + name;
-        const std::string near = hint(key.str(), names);
-        sentence += near.empty() ? "; known are " + joined(names, " and ") : near;
-        report_.at(key.source(), std::move(sentence));
-        continue;
-      }
-      value(*known, node, name);
-    }
-    for (const Key& known : keys()) {
-      if (known.section == section && known.required && !table.contains(known.name)) {
-        report_.at(table, name + " needs '" + std::string(known.name) +
-                              "': " + std::string(known.meaning));
-      }
-    }
-  }
-
-  void value(const Key& key, const toml::node& node, const std::string& name) {
-    switch (key.type) {
-      case ValueType::text:
-        if (const auto* text = node.as_string()) return plain_text(key.name, **text, node);
-        break;
-      case ValueType::choice:
-        if (const auto* text = node.as_string()) return choice(key, **text, node);
-        break;
-      case ValueType::integer:
-        if (const auto* number = node.as_integer()) return integer(key, **number, node);
-        break;
-      case ValueType::boolean:
-        if (node.is_boolean()) return;
-        break;
-      case ValueType::texts:
-        if (const auto* list = node.as_array()) return texts(key, *list);
-        break;
-      case ValueType::commands:
-        if (const auto* list = node.as_array()) {
-          for (const toml::node& command : *list) {
-            const auto* argv = command.as_array();
-            if (argv == nullptr) {
-              wrong_type(key, command);
-            } else {
-              texts(key, *argv);
-            }
-          }
-          return;
-        }
-        break;
-      case ValueType::section:
-        if (const auto* table = node.as_table()) {
-          return keys_of(*table, std::string(key.section) + "." + std::string(key.name),
-                         "'" + std::string(key.name) + "' of " + name);
-        }
-        break;
-      case ValueType::map:
-        if (const auto* table = node.as_table()) return map(key, *table);
-        break;
-      case ValueType::limits:
-        if (node.is_table()) return;  // the loader looks inside
-        break;
-    }
-    wrong_type(key, node);
-  }
-
-  void wrong_type(const Key& key, const toml::node& node) {
-    report_.at(node, "'" + std::string(key.name) + "' has to be " +
-                         std::string(wanted_name(key.type)) + ", not " +
-                         std::string(type_name(node)));
-  }
-
-  void plain_text(std::string_view name, std::string_view text, const toml::node& node) {
-    if (has_control_characters(text)) {
-      report_.at(node, "'" + std::string(name) + "' may not contain control characters");
-    }
-  }
-
-  void choice(const Key& key, std::string_view text, const toml::node& node) {
-    const std::vector<std::string> choices = split_choices(key.choices);
-    if (std::ranges::find(choices, text) != choices.end()) return;
-    report_.at(node, "'" + std::string(key.name) + "' is " + joined(choices) + ", not " +
-                         shown(text) + hint(text, choices));
-  }
-
-  void integer(const Key& key, std::int64_t number, const toml::node& node) {
-    if (number >= key.least && number <= key.most) return;
-    report_.at(node, "'" + std::string(key.name) + "' goes from " + std::to_string(key.least) +
-                         " to " + std::to_string(key.most) + ", and " + std::to_string(number) +
-                         " is outside");
-  }
-
-  void texts(const Key& key, const toml::array& list) {
-    for (const toml::node& element : list) {
-      const auto* text = element.as_string();
-      if (text == nullptr) {
-        wrong_type(key, element);
-      } else if ((**text).find('\0') != std::string::npos) {
-        report_.at(element, "'" + std::string(key.name) + "' may not contain a NUL character");
-      }
-    }
-  }
-
-  void map(const Key& key, const toml::table& table) {
-    for (const auto& [name, element] : table) {
-      const auto* text = element.as_string();
-      if (text == nullptr) {
-        report_.at(element, shown(name.str()) + " in '" + std::string(key.name) +
-                                "' has to be a string, \"...\", not " +
-                                std::string(type_name(element)));
-      } else if ((**text).find('\0') != std::string::npos) {
-        report_.at(element, shown(name.str()) + " may not contain a NUL character");
-      }
-    }
-  }
-
-  Report& report_;
-};
 
 // Reading values whose shape may be wrong: then it was reported, and the default is kept -----------
 
@@ -377,65 +70,6 @@ const toml::node& element_of(const toml::table& table, std::string_view key, std
   if (list != nullptr && index < list->size()) return *list->get(index);
   return place_of(table, key);
 }
-
-// Names and addresses ------------------------------------------------------------------------------
-
-bool is_name(std::string_view text) {
-  return !text.empty() && text.size() <= 80 && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '@' || c == '-';
-  });
-}
-
-bool is_numeric_address(const std::string& host) {
-  std::array<unsigned char, sizeof(in6_addr)> address{};
-  return ::inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
-         ::inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
-}
-
-struct HostPort {
-  std::string host;
-  std::uint16_t port = 0;
-};
-
-// "127.0.0.1:80", "[::1]:80", "name:80".
-std::optional<HostPort> split_host_port(std::string_view text) {
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  std::string_view host = text.substr(0, colon);
-  const std::string_view digits = text.substr(colon + 1);
-  if (host.starts_with('[') && host.ends_with(']')) {
-    host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string_view::npos) {
-    return std::nullopt;  // an IPv6 address needs its brackets
-  }
-  HostPort out{.host = std::string(host)};
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out.port);
-  if (error != std::errc{} || end != digits.data() + digits.size() || host.empty()) {
-    return std::nullopt;
-  }
-  return out;
-}
-
-struct LimitName {
-  std::string_view name;
-  std::string_view resource;
-};
-
-constexpr auto usable_limits = std::to_array<LimitName>({
-    {"core", "RLIMIT_CORE"},
-    {"memlock", "RLIMIT_MEMLOCK"},
-    {"msgqueue", "RLIMIT_MSGQUEUE"},
-    {"nice", "RLIMIT_NICE"},
-    {"nofile", "RLIMIT_NOFILE"},
-    {"nproc", "RLIMIT_NPROC"},
-    {"rtprio", "RLIMIT_RTPRIO"},
-    {"sigpending", "RLIMIT_SIGPENDING"},
-});
-
-// Beyond these the kernel ends the process by a signal, or the process cannot go on.
-constexpr auto deadly_limits =
-    std::to_array<std::string_view>({"cpu", "rttime", "fsize", "as", "data", "stack"});
 
 // Until api/server asks clients for certificates.
 constexpr bool takes_client_certificates = false;
@@ -767,29 +401,24 @@ class Reader {
 
   void limit(const toml::key& name, const toml::node& node, supervisor::ServiceSpec& spec) {
     const std::string key = lower_ascii(name.str());
-    if (std::ranges::find(deadly_limits, key) != deadly_limits.end()) {
-      report_.at(name.source(),
-                 "the limit " + shown(key) +
-                     " is refused: beyond it the kernel ends "
-                     "the process by force or takes its memory away; use a cgroup that "
-                     "throttles");
+    if (is_deadly_limit(key)) {
+      report_.at(name.source(), "the limit " + shown(key) +
+                                    " is refused: beyond it the kernel ends the process by force "
+                                    "or takes its memory away; use a cgroup that throttles");
       return;
     }
-    const auto* found = std::ranges::find(usable_limits, key, &LimitName::name);
-    if (found == usable_limits.end()) {
-      std::vector<std::string> names;
-      for (const LimitName& usable : usable_limits)
-        names.emplace_back(usable.name);
-      const std::string near = hint(key, names);
+    const std::string_view resource = limit_resource(key);
+    if (resource.empty()) {
+      const std::string near = hint(key, limit_names());
       report_.at(name.source(),
                  "unknown limit " + shown(name.str()) +
-                     (near.empty() ? "; known are " + joined(names, " and ") : near));
+                     (near.empty() ? "; known are " + joined(limit_names(), " and ") : near));
       return;
     }
     if (const auto* number = node.as_integer(); number != nullptr && **number >= 0) {
-      spec.limits.emplace_back(found->resource, static_cast<std::uint64_t>(**number));
+      spec.limits.emplace_back(resource, static_cast<std::uint64_t>(**number));
     } else if (const auto* text = node.as_string(); text != nullptr && **text == "unlimited") {
-      spec.limits.emplace_back(found->resource, std::numeric_limits<std::uint64_t>::max());
+      spec.limits.emplace_back(resource, std::numeric_limits<std::uint64_t>::max());
     } else {
       report_.at(node, "the limit " + shown(key) + " is a number from 0 on, or \"unlimited\"");
     }
@@ -797,6 +426,7 @@ class Reader {
 
   [[nodiscard]] std::vector<std::string> service_names() const {
     std::vector<std::string> names;
+    names.reserve(settings_.services.size());
     for (const supervisor::ServiceSpec& spec : settings_.services)
       names.push_back(spec.name);
     return names;
@@ -962,7 +592,7 @@ std::expected<Settings, Mistakes> parse(std::string_view text, const std::string
               "this is not TOML: " + clean_text(parsed.error().description(), 300));
     return std::unexpected(report.take());
   }
-  Shape(report).root(parsed.table());
+  check_shape(parsed.table(), report);
   Settings settings = Reader(parsed.table(), file, checks, report).run();
   if (!report.empty()) return std::unexpected(report.take());
   return settings;

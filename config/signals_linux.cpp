@@ -45,6 +45,7 @@ std::optional<int> signal_number(std::string_view name) {
 const std::vector<std::string>& signal_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> all;
+    all.reserve(listed.size());
     for (const NamedSignal& entry : listed)
       all.emplace_back(entry.name);
     return all;

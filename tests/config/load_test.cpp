@@ -251,8 +251,9 @@ TEST(ANumber, OutOfRangeSaysTheRange) {
 }
 
 TEST(AChoice, ThatDoesNotExistNamesAllAndTheNearest) {
-  EXPECT_THAT(wrong("[log]\nlevel = \"warnig\"\n"),
-              HasSubstr("'level' is debug, info, warning or error, not 'warnig'; did you mean 'warning'?"));
+  EXPECT_THAT(
+      wrong("[log]\nlevel = \"warnig\"\n"),
+      HasSubstr("'level' is debug, info, warning or error, not 'warnig'; did you mean 'warning'?"));
 }
 
 TEST(ABackend, ThatIsNotBuiltIsRefusedWithASentence) {
