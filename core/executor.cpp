@@ -60,6 +60,10 @@ void Executor::set_hold(bool on) {
   post(Held{on});
 }
 
+void Executor::drain() {
+  post(Draining{});
+}
+
 void Executor::observed(std::string_view service) {
   const MutexLock lock(mutex_);
   observed_.emplace(service);
