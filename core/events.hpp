@@ -28,7 +28,7 @@ struct Event {
 class EventFeed {
  public:
   // `epoch` tells the runs of the agent apart (a ULID).
-  EventFeed(std::string epoch, std::size_t capacity = 2048);
+  explicit EventFeed(std::string epoch, std::size_t capacity = 2048);
 
   void append(JobPtr job);
   void append(std::shared_ptr<const Service> service);

@@ -33,7 +33,7 @@ Result<std::string> prepare_journal_file(const std::string& path) {
   const std::unique_ptr<char, decltype(&std::free)> real(::realpath(parent.c_str(), nullptr),
                                                          &std::free);
   if (!real) return refuse(path, "cannot be opened, its directory is not there", errno);
-  const std::string resolved = std::string(real.get()) + "/" + name;
+  std::string resolved = std::string(real.get()) + "/" + name;
 
   const int made = ::open(resolved.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (made >= 0) {

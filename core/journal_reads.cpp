@@ -31,6 +31,7 @@ constexpr std::array<JobResult, 6> all_results = {JobResult::succeeded, JobResul
 
 std::vector<std::string_view> done_outcomes() {
   std::vector<std::string_view> outcomes;
+  outcomes.reserve(all_results.size());
   for (const JobResult result : all_results)
     outcomes.push_back(to_string(result));
   return outcomes;
@@ -40,9 +41,7 @@ std::vector<std::string_view> done_outcomes() {
 class Snapshot {
  public:
   explicit Snapshot(sqlite::Connection& db) : db_(db), begun_(db.run("BEGIN")) {}
-  ~Snapshot() {
-    if (begun_) (void)db_.run("ROLLBACK");
-  }
+  ~Snapshot() { db_.roll_back(); }
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
   [[nodiscard]] const Result<void>& begun() const { return begun_; }

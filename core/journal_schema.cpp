@@ -139,7 +139,7 @@ Result<void> bring_up_to_date(sqlite::Connection& db) {
   if (auto begun = db.execute("BEGIN IMMEDIATE"); !begun) return begun;
   auto done = migrate_in_transaction(db);
   if (done) done = db.execute("COMMIT");
-  if (!done && !db.in_autocommit()) (void)db.execute("ROLLBACK");
+  if (!done) db.roll_back();
   return done;
 }
 

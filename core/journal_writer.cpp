@@ -99,7 +99,7 @@ void JournalWriter::commit(const Batch& batch) {
     if (!storage_failed_ && db_.total_changes() != changes_before) note_success();
     return;
   }
-  if (!db_.in_autocommit()) (void)db_.run("ROLLBACK");
+  db_.roll_back();
   head_known_ = false;
   note_failure(outcome.error());
   for (Unit* const unit : batch)
@@ -175,7 +175,7 @@ void JournalWriter::tend() {
     return;
   }
   checkpoint_due_ = false;
-  (void)db_.execute("PRAGMA wal_checkpoint(PASSIVE)");
+  db_.checkpoint();
   db_.shrink();
 }
 

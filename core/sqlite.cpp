@@ -237,6 +237,16 @@ Result<std::int64_t> Connection::integer(const char* sql) {
   return fail(ErrorKind::internal, "a query for one number gave none");
 }
 
+void Connection::roll_back() {
+  // All that can go wrong is that there is none any more.
+  if (!in_autocommit()) sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+void Connection::checkpoint() {
+  // What cannot be moved now stays in the log, where it is as durable.
+  sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+}
+
 bool Connection::in_autocommit() const {
   return sqlite3_get_autocommit(db_.get()) != 0;
 }

@@ -101,6 +101,10 @@ class Connection {
   // The one integer of a query's first row.
   [[nodiscard]] Result<std::int64_t> integer(const char* sql);
 
+  // Ends a transaction, if there is one, without its changes.
+  void roll_back();
+  // Moves what it can of the log into the database without waiting for anybody.
+  void checkpoint();
   // False within a transaction; some failures end one by themselves.
   [[nodiscard]] bool in_autocommit() const;
   // Rows that the last INSERT, UPDATE or DELETE changed.

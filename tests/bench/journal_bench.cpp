@@ -134,6 +134,7 @@ class SingleCommits {
 
 void accept_from_many(Journal& journal, UlidSource& ids) {
   std::vector<std::thread> threads;
+  threads.reserve(threads_in_all);
   for (int t = 0; t < threads_in_all; ++t) {
     threads.emplace_back([&] {
       for (int n = 0; n < accepted_by_each; ++n) {
@@ -184,6 +185,7 @@ struct Question {
 
 double microseconds_a_page(Journal& journal, const JobFilter& filter) {
   std::vector<double> times;
+  times.reserve(101);
   for (int n = 0; n < 101; ++n) {
     times.push_back(1e6 * seconds_of([&] { (void)must(journal.jobs(filter)); }));
   }

@@ -74,6 +74,7 @@ TEST(AUlidSource, NeverGivesOneTwice) {
   UlidSource source;
   std::vector<std::vector<std::string>> made(4);
   std::vector<std::thread> threads;
+  threads.reserve(made.size());
   for (auto& mine : made) {
     threads.emplace_back([&source, &mine] {
       for (int n = 0; n < 2000; ++n)
