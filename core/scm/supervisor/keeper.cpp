@@ -94,6 +94,7 @@ std::string Keeper::set_up() {
     limit.rlim_cur = limit.rlim_max;  // a few for each service
     (void)::setrlimit(RLIMIT_NOFILE, &limit);
   }
+  (void)::chdir("/");  // holds on to no file system
   // What a service leaves behind comes to the keeper to be reaped, and stays findable.
   (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (auto failed = watch_signals(); !failed.empty()) return failed;
@@ -207,6 +208,9 @@ void Keeper::reap() {
     }
     siginfo_t reaped{};
     (void)::waitid(P_PID, static_cast<id_t>(info.si_pid), &reaped, WEXITED | WNOHANG);
+    for (KeptService* service : std::set<KeptService*>(premises_.leavers)) {
+      service->look_for_left_behind();
+    }
   }
   more_to_reap_ = true;
 }
@@ -318,7 +322,7 @@ void Keeper::query(const std::string& service) {
 std::vector<std::string> Keeper::up() const {
   std::vector<std::string> names;
   for (const auto& [name, service] : services_) {
-    if (!service->idle()) names.push_back(name);
+    if (service->machine().up()) names.push_back(name);
   }
   return names;
 }

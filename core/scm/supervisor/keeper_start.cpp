@@ -74,17 +74,16 @@ std::expected<std::string, std::string> read_line(int fd, int cancel, Millisecon
 std::expected<Fd, int> connect_keeper(const std::string& state_dir) {
   const Fd folder(::open(state_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return std::unexpected(errno);
-  Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return std::unexpected(errno);
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
   const std::string path = socket_path(folder.get());
   std::memcpy(name.sun_path, path.data(), path.size());
-  // Blocks only while the keeper's backlog is full.
+  // EAGAIN while the keeper's backlog is full.
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
     return std::unexpected(errno);
   }
-  ::fcntl(fd.get(), F_SETFL, O_NONBLOCK);
   return fd;
 }
 

@@ -31,6 +31,7 @@ KeptService::KeptService(Premises& premises, ServiceSpec spec)
       file_(open_file(premises.records, spec.name)),
       machine_(*this, std::move(spec), load(file_)) {
   found_record_ = load(file_).has_value();
+  record_unread_ = !file_ && RecordFile::exists(premises.records, name_);
 }
 
 KeptService::~KeptService() {
@@ -40,6 +41,7 @@ KeptService::~KeptService() {
     premises_.children.erase(beside(which).pid);
   }
   premises_.loop->forget(notify_watch_);
+  premises_.leavers.erase(this);
 }
 
 void KeptService::take_up() {
@@ -93,6 +95,8 @@ int KeptService::save(const Record& record) {
   if (!file_) {
     auto file = RecordFile::open(premises_.records, name_);
     if (!file) return file.error();
+    // It may speak of a process that runs; a start would double it. The next keeper reads it.
+    if (record_unread_) return EBUSY;
     file_ = std::move(*file);
   }
   return file_->save(record);
@@ -151,6 +155,8 @@ Fd KeptService::open_log() {
 
 std::expected<ForkedMain, Error> KeptService::fork_main() {
   release_main();
+  premises_.leavers.erase(this);
+  machine_.note("left", "");
   if (!notify_) open_notify(machine_.record().notify_address, false);
   launch_plan_ = plan_for(machine_.spec().command);
   const Fd log = open_log();
@@ -183,7 +189,10 @@ void KeptService::drop_main() {
 
 void KeptService::own_main(std::int64_t pid) {
   main_ = pid;
-  premises_.children[pid] = [this](std::int64_t code) { main_gone(code); };
+  premises_.children[pid] = [this](std::int64_t code) {
+    main_gone(code);
+    if (main_ == 0) premises_.leavers.insert(this);
+  };
 }
 
 void KeptService::watch_pidfd() {

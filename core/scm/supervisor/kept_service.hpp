@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -37,6 +38,7 @@ struct Premises {
   bool draining = false;
   std::optional<std::pair<std::uint64_t, std::uint64_t>> open_files;
   std::map<std::int64_t, Ended> children;       // by pid
+  std::set<KeptService*> leavers;               // ended; some of their processes may remain
   std::function<void(KeptService&)> touched;    // its due() may be another one now
   std::function<void(const std::string&)> log;  // one line
 };
@@ -54,6 +56,8 @@ class KeptService final : public World {
   [[nodiscard]] Supervised& machine() { return machine_; }
   // The agent held this run's notify socket while there was no keeper.
   void take_notify(const std::string& address, Fd socket);
+  // After its main process was reaped: whether others of its group go on without it.
+  void look_for_left_behind();
   // Gives the agent the notify socket to hold.
   void hand_out_notify();
   // Neither a process nor a command beside it.
@@ -117,6 +121,8 @@ class KeptService final : public World {
   std::string name_;
   std::optional<RecordFile> file_;
   bool found_record_ = false;
+  // There is a record that could not be read: until it is, nothing may be started.
+  bool record_unread_ = false;
   Supervised machine_;
 
   // The main process.

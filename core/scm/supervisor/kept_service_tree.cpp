@@ -55,6 +55,18 @@ std::vector<ProcessStat> KeptService::tree() const {
   return found;
 }
 
+void KeptService::look_for_left_behind() {
+  // Signal 0 asks only whether anyone is in the group that the service's session began with.
+  const auto group = static_cast<pid_t>(session());
+  const bool left = group > 1 && (::kill(-group, 0) == 0 || errno == EPERM);
+  if (!left) premises_.leavers.erase(this);
+  const std::size_t warnings = machine_.status().warnings.size();
+  machine_.note("left", left ? "processes that it started are still there (process group " +
+                                   std::to_string(group) + ")"
+                             : std::string());
+  if (machine_.status().warnings.size() != warnings) changed(true);
+}
+
 int KeptService::signal_main(int signal) {
   return send_signal(pidfd_, signal);
 }

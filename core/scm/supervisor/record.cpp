@@ -181,6 +181,11 @@ std::expected<RecordFile, int> RecordFile::open(int folder, std::string_view nam
   return out;
 }
 
+bool RecordFile::exists(int folder, std::string_view name) {
+  const std::string path = std::string(name) + ".run";
+  return ::faccessat(folder, path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
 std::optional<std::pair<std::uint64_t, std::string>> RecordFile::read_slot(int slot) const {
   std::string bytes(kSlotSize, '\0');
   const ssize_t got = ::pread(file_.get(), bytes.data(), bytes.size(),

@@ -80,6 +80,8 @@ class RecordFile {
   // Opens or makes `NAME.run` in the folder and reserves its space. errno on failure.
   [[nodiscard]] static std::expected<RecordFile, int> open(int folder, std::string_view name);
 
+  [[nodiscard]] static bool exists(int folder, std::string_view name);
+
   // The newest whole slot; nothing when there is none.
   [[nodiscard]] std::optional<Record> load();
   // 0, or the errno. Drops the oldest tokens of a record that would not fit.
