@@ -187,7 +187,11 @@ TEST(ASupervisor, PausesAndContinuesTheWholeTree) {
   ASSERT_TRUE(estate.control(ControlOp::pause, "tree"));
   ASSERT_TRUE(estate.control(ControlOp::stop, "tree"));  // out of the pause
   EXPECT_TRUE(estate.wait_for("tree", ServiceState::stopped));
+  // What the service left behind is said, and the keeper sees it go.
+  EXPECT_TRUE(estate.wait([&] { return warns(estate.service("tree"), "are still there"); }));
   ::kill(static_cast<pid_t>(child), SIGTERM);
+  EXPECT_TRUE(estate.wait([&] { return estate.service("tree").warnings.empty(); }));
+  EXPECT_FALSE(read_stat(child));
 }
 
 TEST(ASupervisor, ReloadsBySignalOrCommand) {
