@@ -92,7 +92,8 @@ Agent::Agent(Parts parts)
     : state_(std::move(parts.state)),
       version_(std::move(parts.version)),
       read_settings_(std::move(parts.read_settings)),
-      itself_{.principal = {.name = agent_principal, .role = Role::admin}, .address = "local"},
+      itself_{.principal = {.name = std::string(kAgentPrincipal), .role = Role::admin},
+              .address = "local"},
       settings_(std::move(parts.settings)) {}
 
 Agent::~Agent() {
@@ -217,6 +218,7 @@ config::OnExit Agent::on_exit() {
 }
 
 Result<std::string> Agent::reload() {
+  if (ending_) return fail(ErrorKind::shutting_down, "the agent is ending; start it again");
   const MutexLock lock(reload_mutex_);
   auto settings = read_settings_();
   Result<std::string> done =
@@ -277,6 +279,7 @@ void Agent::wait_for_inventory(const std::vector<supervisor::ServiceSpec>& servi
 
 void Agent::start_what_is_due() {
   const MutexLock lock(start_mutex_);
+  if (ending_) return;
   const auto wanted = journal_->wanted();
   const auto unfinished = journal_->unfinished();
   if (!wanted || !unfinished) return;  // the journal says so itself
@@ -317,7 +320,7 @@ void Agent::look_after() {
 }
 
 void Agent::note(const std::string& event, const std::string& detail) {
-  const auto noted = journal_->audit({.principal = agent_principal,
+  const auto noted = journal_->audit({.principal = std::string(kAgentPrincipal),
                                       .address = "local",
                                       .event = event,
                                       .outcome = "ok",
@@ -344,44 +347,82 @@ std::vector<std::string> Agent::services_up() const {
   }
   return up;
 }
+std::vector<std::string> Agent::submit_stops() {
+  constexpr Seconds no_limit = config::no_limit;
+  std::vector<std::string> jobs;
+  const PicturePtr picture = jobs_->picture();
+  for (const std::vector<std::string>& tree : trees(*picture, services_up())) {
+    JobRequest request{.action = Action::stop, .services = tree, .options = jobs_->defaults()};
+    request.options.reason = "the agent ends and takes its services with it";
+    request.options.dependents = Dependents::include;
+    request.options.on_failure = OnFailure::leave;
+    request.options.deadline = no_limit;  // for as long as there is progress
+    request.options.queue = no_limit;
+    if (const auto job = jobs_->submit(itself_, request, std::nullopt); job) {
+      jobs.push_back(job->job->id);
+    } else {
+      log(LogLevel::warning, "cannot stop services before the end",
+          {{"services", list_names(tree)}, {"why", job.error().detail}});
+    }
+  }
+  return jobs;
+}
 
-Agent::Stopped Agent::stop_services(const std::function<bool(Milliseconds)>& told_again) {
-  // More than one round only where something came up again meanwhile.
-  constexpr int rounds = 3;
+std::vector<std::string> Agent::submit_stops() {
+  const PicturePtr picture = jobs_->picture();
+  std::vector<std::string> jobs;
+  for (const std::vector<std::string>& tree : trees(*picture, services_up())) {
+    JobRequest request{.action = Action::stop, .services = tree, .options = jobs_->defaults()};
+    request.options.reason = "the agent ends and takes its services with it";
+    request.options.dependents = Dependents::include;
+    request.options.on_failure = OnFailure::leave;
+    request.options.deadline = no_limit;  // for as long as there is progress
+    request.options.queue = no_limit;
+    const auto job = jobs_->submit(itself_, request, std::nullopt);
+    if (job) {
+      jobs.push_back(job->job->id);
+    } else {
+      log(LogLevel::warning, "cannot stop services before the end",
+          {{"services", list_names(tree)}, {"why", job.error().detail}});
+    }
+  }
+  return jobs;
+}
+
+bool Agent::wait_for_stops(const std::vector<std::string>& jobs, const ToldAgain& told_again) {
   constexpr Milliseconds look{100};
   constexpr Milliseconds say{10'000};
-  for (int round = 0; round < rounds && !services_up().empty(); ++round) {
-    const PicturePtr picture = jobs_->picture();
-    std::vector<std::string> jobs;
-    for (const std::vector<std::string>& tree : trees(*picture, services_up())) {
-      JobRequest request{.action = Action::stop, .services = tree, .options = jobs_->defaults()};
-      request.options.reason = "the agent ends and takes its services with it";
-      request.options.dependents = Dependents::include;
-      request.options.on_failure = OnFailure::leave;
-      request.options.deadline = no_limit;  // for as long as there is progress
-      request.options.queue = no_limit;
-      const auto job = jobs_->submit(itself_, request, std::nullopt);
-      if (job) {
-        jobs.push_back(job->job->id);
-      } else {
-        log(LogLevel::warning, "cannot stop services before the end",
-            {{"services", list_names(tree)}, {"why", job.error().detail}});
-      }
+  MonoTime next_line = system_clock().mono() + say;
+  for (const std::string& id : jobs) {
+    for (;;) {
+      if (told_again(Milliseconds(0))) return false;
+      const auto job = jobs_->wait(itself_, id, system_clock().mono() + look);
+      if (!job || (*job)->state == JobState::done) break;
+      if (system_clock().mono() < next_line) continue;
+      next_line = system_clock().mono() + say;
+      log(LogLevel::info, "waiting for services to stop; none is killed",
+          {{"services", in_progress(*jobs_->picture(), services_up())}});
     }
-    if (jobs.empty()) return Stopped::some_left;
+  }
+  return true;
+}
 
-    MonoTime next_line = system_clock().mono() + say;
-    for (const std::string& id : jobs) {
-      for (;;) {
-        if (told_again(Milliseconds(0))) return Stopped::told_off;
-        const auto job = jobs_->wait(itself_, id, system_clock().mono() + look);
-        if (!job || (*job)->state == JobState::done) break;
-        if (system_clock().mono() < next_line) continue;
-        next_line = system_clock().mono() + say;
-        log(LogLevel::info, "waiting for services to stop; none is killed",
-            {{"services", in_progress(*jobs_->picture(), services_up())}});
-      }
+Agent::Stopped Agent::stop_services(const ToldAgain& told_again) {
+  ending_ = true;
+  jobs_->drain();
+  // More than one round only where a job that was under way brought something up meanwhile.
+  constexpr int rounds = 3;
+  constexpr Milliseconds look{50};
+  for (int round = 0; round < rounds;) {
+    if (services_up().empty()) {
+      if (jobs_->counts().running == 0) return Stopped::all;
+      if (told_again(look)) return Stopped::told_off;  // what it is about to start must stop too
+      continue;
     }
+    const std::vector<std::string> jobs = submit_stops();
+    if (jobs.empty()) break;
+    if (!wait_for_stops(jobs, told_again)) return Stopped::told_off;
+    ++round;
   }
   return services_up().empty() ? Stopped::all : Stopped::some_left;
 }

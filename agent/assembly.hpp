@@ -3,6 +3,7 @@
 //   journal, credentials -> event feed -> SCM backend -> jobs -> face -> TLS server -> local socket
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -55,24 +56,28 @@ class Agent {
   void look_after();
 
   // The end, in this order ------------------------------------------------------------------------
-  // No new connection and no new request; streams end. Idempotent.
-  void close_doors();
   enum class Stopped : std::uint8_t {
     all,        // every service is down
     some_left,  // some show no progress any more; they were left as they are
     told_off,   // `told_again` said so
   };
-  // Stops all services gracefully, and waits for as long as they show progress. `told_again` waits
-  // for up to the time it is given and says whether it is enough.
-  [[nodiscard]] Stopped stop_services(const std::function<bool(Milliseconds)>& told_again);
+  // Waits for up to the time it is given and says whether it is enough.
+  using ToldAgain = std::function<bool(Milliseconds)>;
+  // From now on no job is accepted, but whoever looks on still sees everything. Stops all services
+  // gracefully, and waits for as long as they show progress.
+  [[nodiscard]] Stopped stop_services(const ToldAgain& told_again);
   [[nodiscard]] std::vector<std::string> services_up() const;
   // Once no service is up: nothing is left for the keeper to keep.
   [[nodiscard]] Result<void> end_keeper();
-  // Parks running jobs and joins all threads; services run on. Idempotent.
+  // No new connection and no new request; streams end. Idempotent.
+  void close_doors();
+  // Closes the doors, parks running jobs and joins all threads; services run on. Idempotent.
   void stop();
 
  private:
   explicit Agent(Parts parts);
+  // A stop job for each tree of services that is up; the jobs' ids.
+  [[nodiscard]] std::vector<std::string> submit_stops();
 
   Result<void> open_journal();
   Result<void> start_jobs();
@@ -83,6 +88,11 @@ class Agent {
   [[nodiscard]] Result<std::string> take_up(config::Settings settings)
       NOFORCE_REQUIRES(reload_mutex_);
   void wait_for_inventory(const std::vector<supervisor::ServiceSpec>& services) const;
+  // A stop job for each tree of services that is up; their ids.
+  [[nodiscard]] std::vector<std::string> submit_stops();
+  // False when it is told off meanwhile.
+  [[nodiscard]] bool wait_for_stops(const std::vector<std::string>& jobs,
+                                    const ToldAgain& told_again);
   void note(const std::string& event, const std::string& detail);
 
   const StateDir state_;
@@ -106,6 +116,7 @@ class Agent {
   std::unique_ptr<LocalSocket> local_socket_;
   std::string address_;  // empty: not serving
   bool started_ = false;
+  std::atomic<bool> ending_{false};
 };
 
 }  // namespace noforce::agent
