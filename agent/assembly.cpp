@@ -347,26 +347,6 @@ std::vector<std::string> Agent::services_up() const {
   }
   return up;
 }
-std::vector<std::string> Agent::submit_stops() {
-  constexpr Seconds no_limit = config::no_limit;
-  std::vector<std::string> jobs;
-  const PicturePtr picture = jobs_->picture();
-  for (const std::vector<std::string>& tree : trees(*picture, services_up())) {
-    JobRequest request{.action = Action::stop, .services = tree, .options = jobs_->defaults()};
-    request.options.reason = "the agent ends and takes its services with it";
-    request.options.dependents = Dependents::include;
-    request.options.on_failure = OnFailure::leave;
-    request.options.deadline = no_limit;  // for as long as there is progress
-    request.options.queue = no_limit;
-    if (const auto job = jobs_->submit(itself_, request, std::nullopt); job) {
-      jobs.push_back(job->job->id);
-    } else {
-      log(LogLevel::warning, "cannot stop services before the end",
-          {{"services", list_names(tree)}, {"why", job.error().detail}});
-    }
-  }
-  return jobs;
-}
 
 std::vector<std::string> Agent::submit_stops() {
   const PicturePtr picture = jobs_->picture();

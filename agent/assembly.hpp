@@ -76,9 +76,6 @@ class Agent {
 
  private:
   explicit Agent(Parts parts);
-  // A stop job for each tree of services that is up; the jobs' ids.
-  [[nodiscard]] std::vector<std::string> submit_stops();
-
   Result<void> open_journal();
   Result<void> start_jobs();
   Result<void> open_doors();

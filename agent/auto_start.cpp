@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/graph.hpp"
+#include "core/principal.hpp"
 
 namespace noforce::agent {
 namespace {
@@ -14,14 +15,14 @@ using WantedByService = std::map<std::string_view, const Wanted*>;
 
 bool was_stopped_on_purpose(const WantedByService& wanted, std::string_view service) {
   const auto row = wanted.find(service);
-  return row != wanted.end() && !row->second->up && row->second->by != agent_principal;
+  return row != wanted.end() && !row->second->up && row->second->by != kAgentPrincipal;
 }
 
 bool is_to_come_up(const WantedByService& wanted, std::string_view service,
                    const std::string& boot) {
   const auto row = wanted.find(service);
   if (row == wanted.end()) return true;
-  return row->second->up ? row->second->boot != boot : row->second->by == agent_principal;
+  return row->second->up ? row->second->boot != boot : row->second->by == kAgentPrincipal;
 }
 
 // Starting a service starts what it needs: that must not undo a deliberate stop either.

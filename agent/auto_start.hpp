@@ -12,9 +12,6 @@
 
 namespace noforce::agent {
 
-// Principal::name of what the agent does on its own.
-inline constexpr const char* agent_principal = "agent";
-
 // In the order in which to start them. `boot` is today's boot_id().
 [[nodiscard]] std::vector<std::string> due_to_start(const Picture& picture,
                                                     const std::vector<Wanted>& wanted,

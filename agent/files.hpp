@@ -4,33 +4,11 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "core/error.hpp"
+#include "core/fd.hpp"
 
 namespace noforce::agent {
-
-// A file descriptor that is closed once, by its owner.
-class Fd {
- public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_(fd) {}
-  ~Fd() { reset(); }
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    if (this != &other) reset(std::exchange(other.fd_, -1));
-    return *this;
-  }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-
-  [[nodiscard]] int get() const { return fd_; }
-  [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
-  void reset(int fd = -1);
-
- private:
-  int fd_ = -1;
-};
 
 // An errno as an Error: "WHAT: No such file or directory", with its number and name.
 [[nodiscard]] std::unexpected<Error> system_error(const std::string& what, int number);

@@ -49,11 +49,6 @@ Result<std::string> write_beside(const std::string& path, std::string_view conte
 
 }  // namespace
 
-void Fd::reset(int fd) {
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = fd;
-}
-
 std::unexpected<Error> system_error(const std::string& what, int number) {
   ErrorKind kind = ErrorKind::internal;
   if (number == ENOENT) kind = ErrorKind::not_found;

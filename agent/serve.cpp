@@ -93,8 +93,8 @@ class Serving {
     const bool stops = must_stop_services();
     log(LogLevel::info, "ending", {{"services", stops ? "are stopped" : "run on"}});
     notifier_.stopping("Ending");
-    agent_->close_doors();
     const int status = stops ? stop_services() : exit_ok;
+    agent_->close_doors();
     agent_->stop();
     agent_.reset();
     log(LogLevel::info, "ended");

@@ -19,6 +19,7 @@
 #include "core/graph.hpp"
 #include "core/plan.hpp"
 #include "core/text.hpp"
+#include "core/trusted_program.hpp"
 
 namespace noforce::config {
 namespace {
@@ -485,8 +486,8 @@ class Reader {
       }
       absolute(*argv->get(0), key, hook.front());
       if (checks_ == MachineChecks::yes && hook.front().starts_with('/')) {
-        if (const std::string why = why_not_a_hook(hook.front()); !why.empty()) {
-          report_.at(*argv->get(0), clean_text(why, 400));
+        if (const auto trusted = check_trusted_program(hook.front()); !trusted) {
+          report_.at(*argv->get(0), clean_text(trusted.error().detail, 400));
         }
       }
       into.push_back(std::move(hook));

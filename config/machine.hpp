@@ -19,10 +19,6 @@ struct FileContent {
 // a sentence.
 [[nodiscard]] Result<FileContent> read_file(const std::string& path, std::size_t most);
 
-// Why this program must not be run as a hook: it is missing, no program, or somebody else could
-// have written it. Empty: it may.
-[[nodiscard]] std::string why_not_a_hook(const std::string& path);
-
 // Why no service can run as this user; empty: one can.
 [[nodiscard]] std::string why_not_user(const std::string& user);
 

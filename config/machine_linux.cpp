@@ -5,27 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <vector>
 
 #include "config/machine.hpp"
+#include "core/fd.hpp"
 
 namespace noforce::config {
 namespace {
-
-class File {
- public:
-  explicit File(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  [[nodiscard]] int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 std::string user_name(uid_t uid) {
   std::vector<char> buffer(16'384);
@@ -62,8 +48,8 @@ Result<FileContent> read_file(const std::string& path, std::size_t most) {
     return fail(kind, "cannot be read: " + std::string(::strerror(errno)));
   }
   if (!S_ISREG(status.st_mode)) return fail(ErrorKind::malformed, "is not a regular file");
-  const File file(path);
-  if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0) {
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file || ::fstat(file.get(), &status) != 0) {
     return fail(ErrorKind::access_denied, "cannot be read: " + std::string(::strerror(errno)));
   }
   if (!S_ISREG(status.st_mode)) return fail(ErrorKind::malformed, "is not a regular file");
@@ -72,7 +58,7 @@ Result<FileContent> read_file(const std::string& path, std::size_t most) {
   content.distrust = distrust(status);
   std::vector<char> buffer(65'536);
   for (;;) {
-    const ssize_t n = ::read(file.fd(), buffer.data(), buffer.size());
+    const ssize_t n = ::read(file.get(), buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       return fail(ErrorKind::access_denied, "cannot be read: " + std::string(::strerror(errno)));
@@ -83,28 +69,6 @@ Result<FileContent> read_file(const std::string& path, std::size_t most) {
       return fail(ErrorKind::too_large, "is larger than " + std::to_string(most) + " bytes");
     }
   }
-}
-
-std::string why_not_a_hook(const std::string& path) {
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0) {
-    return "'" + path + "' cannot be found: " + ::strerror(errno);
-  }
-  if (!S_ISREG(status.st_mode) || ::access(path.c_str(), X_OK) != 0) {
-    return "'" + path + "' is not a program that can be run";
-  }
-  if (std::string why = distrust(status); !why.empty()) {
-    return "'" + path + "' is not run as a hook: " + why;
-  }
-  // Who may replace it in its directory could have written it as well.
-  const std::string parent = std::filesystem::path(path).parent_path().string();
-  if (::stat(parent.c_str(), &status) != 0) return {};
-  const bool anyone_may_replace =
-      (status.st_mode & S_IWOTH) != 0 && (status.st_mode & S_ISVTX) == 0;
-  if (anyone_may_replace || !is_trusted_owner(status.st_uid)) {
-    return "'" + path + "' is not run as a hook: others may replace it in '" + parent + "'";
-  }
-  return {};
 }
 
 std::string why_not_user(const std::string& user) {

@@ -377,7 +377,7 @@ TEST(AHook, HasToBeAProgramThatOthersCannotWrite) {
   EXPECT_TRUE(settings.has_value()) << sentences(settings.error());
   EXPECT_THAT(wrong(hook("/no/such/hook"), MachineChecks::yes), HasSubstr("cannot be found"));
   EXPECT_THAT(wrong(hook(dir.write("plain", "", 0644)), MachineChecks::yes),
-              HasSubstr("is not a program"));
+              HasSubstr("cannot be executed"));
   EXPECT_THAT(wrong(hook(dir.write("open", "#!/bin/sh\n", 0777)), MachineChecks::yes),
               HasSubstr("chmod go-w"));
   EXPECT_THAT(wrong(hook("relative"), MachineChecks::yes), HasSubstr("absolute path"));
