@@ -397,18 +397,17 @@ void Executor::begin_step(Run& run, MonoTime now) {
 void Executor::note_progress(Run& run, const Service* service) {
   Step& in_hand = run.job.steps[run.at];
   if (service == nullptr) return;
-  const bool pending = is_pending(service->state);
-  const auto last_progress =
-      pending ? std::optional<MonoTime>(service->last_progress) : in_hand.last_progress;
-  if (in_hand.checkpoint == service->checkpoint && in_hand.wait_hint == service->wait_hint &&
-      in_hand.status_text == service->status_text && in_hand.last_progress == last_progress) {
-    return;
+  Step seen = in_hand;
+  if (is_pending(service->state) || !in_hand.last_progress) {
+    seen.checkpoint = service->checkpoint;
+    seen.wait_hint = service->wait_hint;
+    if (is_pending(service->state)) seen.last_progress = service->last_progress;
+    seen.status_text = service->status_text;
+  } else if (!service->status_text.empty()) {
+    seen.status_text = service->status_text;  // its last words; the rest is kept from the way there
   }
-  if (!pending && in_hand.last_progress) return;  // keep what was last seen on the way
-  in_hand.checkpoint = service->checkpoint;
-  in_hand.wait_hint = service->wait_hint;
-  in_hand.status_text = service->status_text;
-  in_hand.last_progress = last_progress;
+  if (seen == in_hand) return;
+  in_hand = std::move(seen);
   moved_.insert(run.job.id);
 }
 

@@ -178,6 +178,25 @@ TEST_F(AnAgent, StartsWhatHungOnALateStopOnceThatHasEnded) {
   EXPECT_EQ(follower->jobs.front()->requested_by, "agent");
 }
 
+TEST_F(AnAgent, KeepsAServicesLastWordsInItsStep) {
+  begin({make_service("a")});
+  scm->behave("a", {.hangs_on_stop = true});
+  const JobPtr job = submit(request(Action::stop, {"a"}));
+  until([&] { return scm->state("a") == ServiceState::stop_pending; });
+  scm->change("a", [](Service& it) {
+    it.checkpoint = 4;
+    it.status_text = "flushed 1 of 2";
+  });
+  scm->change("a", [](Service& it) {
+    it.state = ServiceState::stopped;
+    it.instance.reset();
+    it.checkpoint = 0;
+    it.status_text = "flushed 2 of 2";
+  });
+  const JobPtr ended = finished(job->id);
+  EXPECT_EQ(ended->steps[0].status_text, "flushed 2 of 2");
+}
+
 TEST_F(AnAgent, CountsAServiceThatHangsOnItsWayUpAsDown) {
   begin(exchange_estate());
   scm->behave("antispam", {.hangs_on_start = true});
