@@ -397,12 +397,14 @@ Result<std::optional<std::string>> idempotency_key(const Fields& headers) {
   std::string key = *header;
   if (key.starts_with('"')) {
     std::string inner;
-    std::size_t i = 1;
-    for (; i < key.size() && key[i] != '"'; ++i) {
-      if (key[i] == '\\' && ++i == key.size()) return wrong();
-      inner += key[i];
+    std::size_t at = 1;
+    while (at < key.size() && key[at] != '"') {
+      if (key[at] == '\\') ++at;
+      if (at == key.size()) return wrong();
+      inner += key[at];
+      ++at;
     }
-    if (i + 1 != key.size()) return wrong();
+    if (at + 1 != key.size()) return wrong();
     key = std::move(inner);
   }
   const bool visible =

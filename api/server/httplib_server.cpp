@@ -24,6 +24,7 @@
 #include "api/server/server.hpp"
 #include "api/server/tls_context.hpp"
 #include "api/server/worker_pool.hpp"
+#include "core/log.hpp"
 
 namespace noforce::api {
 namespace {
@@ -87,6 +88,22 @@ class MemoryStream final : public httplib::Stream {
 // All connections that live, so that the oldest idle one can give way and the end can reach all.
 class Connections {
  public:
+  // A connection is listed for as long as this lives.
+  class Listing {
+   public:
+    Listing(Connections& connections, const Connection& connection)
+        : connections_(connections), connection_(connection) {
+      connections_.add(connection_);
+    }
+    ~Listing() { connections_.remove(connection_); }
+    Listing(const Listing&) = delete;
+    Listing& operator=(const Listing&) = delete;
+
+   private:
+    Connections& connections_;
+    const Connection& connection_;
+  };
+
   void add(const Connection& connection) {
     const std::lock_guard lock(mutex_);
     live_.insert(&connection);
@@ -318,11 +335,11 @@ class HttplibServer final : public Server, private httplib::Server {
     }
     try {
       Connection connection(socket, std::move(context));
-      connections_.add(connection);
+      const Connections::Listing listed(connections_, connection);
       serve(connection);
-      connections_.remove(connection);
-    } catch (const std::exception&) {
-      // Out of memory: this connection ends, the others go on.
+    } catch (const std::exception& error) {
+      // Out of memory, at most: this connection ends, the others go on.
+      log_warning("api", std::string("A connection ended by a failure inside: ") + error.what());
     }
     return true;
   }

@@ -61,33 +61,32 @@ void WorkerPool::join_finished() {
     thread.join();
 }
 
-bool WorkerPool::Crew::take(Task&& task, WorkerPool& pool, std::size_t most, bool shed) {
+bool WorkerPool::has_room(Crew& crew, std::size_t most, bool shed) {
   // A worker that was woken counts as idle until it runs; what waits is promised to such a one.
-  if (waiting.size() >= idle + starting && !(threads < most && pool.spawn(*this, shed)))
-    return false;
-  waiting.push_back(std::move(task));
-  came.notify_one();
-  return true;
+  return crew.waiting.size() < crew.idle + crew.starting ||
+         (crew.threads < most && spawn(crew, shed));
 }
 
 bool WorkerPool::enqueue(Task task) {
   join_finished();
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return false;
-    if (workers_.take(std::move(task), *this, size_.workers, false)) return true;
-  }
-  const bool room = make_room_ && make_room_();
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (stopping_) return false;
-  Crew& crew = room ? workers_ : shedders_;
-  if (!room) {
-    if (shedders_.take(std::move(task), *this, size_.shedders, true)) return true;
-    if (shedders_.threads == 0 || shedders_.waiting.size() >= size_.waiting_to_be_shed)
-      return false;
+  Crew* crew = &workers_;
+  if (!has_room(workers_, size_.workers, false)) {
+    lock.unlock();
+    const bool made_room = make_room_ && make_room_();
+    lock.lock();
+    if (stopping_) return false;
+    if (!made_room) {
+      crew = &shedders_;
+      const bool somebody_sheds =
+          has_room(shedders_, size_.shedders, true) ||
+          (shedders_.threads > 0 && shedders_.waiting.size() < size_.waiting_to_be_shed);
+      if (!somebody_sheds) return false;
+    }
   }
-  crew.waiting.push_back(std::move(task));
-  crew.came.notify_one();
+  crew->waiting.push_back(std::move(task));
+  crew->came.notify_one();
   return true;
 }
 

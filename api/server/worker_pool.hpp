@@ -45,11 +45,10 @@ class WorkerPool {
     std::size_t idle = 0;
     std::size_t starting = 0;  // spawned, and not yet looking for work
     std::size_t threads = 0;
-
-    // False, with `task` untouched, when every thread has something to do and there may be no more.
-    [[nodiscard]] bool take(Task&& task, WorkerPool& pool, std::size_t most, bool shed);
   };
 
+  // With mutex_ held: a thread of this crew is, or is about to be, free for one more task.
+  [[nodiscard]] bool has_room(Crew& crew, std::size_t most, bool shed);
   [[nodiscard]] bool spawn(Crew& crew, bool shed);
   void work(Crew& crew, bool shed, std::list<std::thread>::iterator self);
   void join_finished();
