@@ -65,6 +65,7 @@ AuditEntry entry_for(const char* event, const std::string& by, std::string detai
 }  // namespace
 
 Result<void> Credentials::load() {
+  const MutexLock one_at_a_time(change_);
   auto tokens = journal_.tokens();
   if (!tokens) return std::unexpected(tokens.error());
   std::unordered_map<std::string, TokenRecord> by_hash;
@@ -106,6 +107,7 @@ Result<NewToken> Credentials::create(const std::string& name, Role role,
                                      std::vector<std::string> services,
                                      std::vector<std::string> actions,
                                      std::optional<WallTime> expires_at, const std::string& by) {
+  const MutexLock one_at_a_time(change_);
   const WallTime now = clock_.wall();
   if (auto good = check_new(name, services, actions, expires_at, now); !good) {
     return std::unexpected(good.error());
@@ -131,6 +133,7 @@ Result<NewToken> Credentials::create(const std::string& name, Role role,
 }
 
 Result<void> Credentials::revoke(std::string_view name, const std::string& by) {
+  const MutexLock one_at_a_time(change_);
   auto done =
       journal_.revoke_token(name, entry_for("token.revoked", by, clean_text(name, longest_name)));
   if (!done) return done;

@@ -43,6 +43,7 @@ class Credentials {
  private:
   Journal& journal_;
   const Clock& clock_;
+  Mutex change_;  // held from the journal to the map, before mutex_: no change is lost to a load
   mutable SharedMutex mutex_;
   std::unordered_map<std::string, TokenRecord> by_hash_ NOFORCE_GUARDED_BY(mutex_);
 };

@@ -25,7 +25,7 @@ MonoTime last_sign(const StepDrive& drive, const Service& service) {
   MonoTime sign = drive.begun;
   if (drive.sent) sign = std::max(sign, drive.sent_at);
   if (is_pending(service.state)) sign = std::max(sign, service.last_progress);
-  return sign;
+  return std::max(sign, drive.progress);
 }
 
 StepEnd end_timed_out(const Step& step, const StepDrive& drive, const Service& service,
@@ -78,6 +78,13 @@ std::optional<Move> judge_refusal(const Step& step, StepDrive& drive, ErrorKind 
   if (!drive.answer || drive.answer->has_value()) return std::nullopt;
   const Error& error = drive.answer->error();
   if (error.effect == Effect::unknown || error.kind == idle) return std::nullopt;
+  if (error.kind == ErrorKind::scm_unavailable) {  // never sent, and not the service's fault
+    const MonoTime again = drive.sent_at + kBusyPause;
+    if (now < again) return WaitFor{again};
+    drive.sent = false;
+    drive.answer.reset();
+    return std::nullopt;
+  }
   // 1051: a dependent came up; the executor looks again before it sends the stop once more.
   const bool again_later =
       error.kind == ErrorKind::busy || error.kind == ErrorKind::dependents_running;
@@ -140,7 +147,15 @@ std::optional<Move> meet_other_instance(const Step& step, StepDrive& drive, cons
 Move decide_stop(const Step& step, StepDrive& drive, const Service* service, const StepRules& rules,
                  MonoTime now) {
   if (service == nullptr) return end_good(step, drive);
-  if (!is_up(service->state) && !service->instance) return end_good(step, drive);
+  if (!is_up(service->state) && !service->instance) {
+    // Stopped, but its SCM is about to start it again (a restart policy): a stop calls that off.
+    if (!service->accepts.stop) return end_good(step, drive);
+    if (!drive.sent) return Send{ControlOp::stop, std::nullopt};
+    if (drive.outstanding) return wait_for_progress(step, drive, *service, rules, now);
+    if (auto move = judge_refusal(step, drive, ErrorKind::not_active, now)) return *move;
+    if (!drive.sent) return Send{ControlOp::stop, std::nullopt};
+    return end_good(step, drive);
+  }
   if (!drive.target) drive.target = service->instance;
   if (service->instance && drive.target && !(*service->instance == *drive.target)) {
     if (auto move = meet_other_instance(step, drive, *service, rules)) return *move;
@@ -191,8 +206,9 @@ Move decide_stopped_start(const Step& step, StepDrive& drive, const Service& ser
     }
     if (drive.sent) return wait_for_progress(step, drive, service, rules, now);
   }
-  if (now >= rules.deadline) {
-    return end_timed_out(step, drive, service, ErrorKind::deadline_passed, now);
+  if (now >= rules.deadline && !step.restoring) {  // it never forbids what brings a service back
+    return end_failed(ErrorKind::deadline_passed,
+                      "The job's deadline is over; " + service.name + " was not started.", step);
   }
   if (service.start_type == StartType::disabled) {
     return end_failed(ErrorKind::service_disabled,
@@ -282,6 +298,10 @@ Move decide_reload(const Step& step, StepDrive& drive, const Service* service,
 // Hooks and verification -----------------------------------------------------------------------
 
 Move decide_hook(const Step& step, const StepDrive& drive, const StepRules& rules, MonoTime now) {
+  const auto& hooks = step.before ? rules.policy->before_stop : rules.policy->after_start;
+  if (step.hook >= hooks.size()) {  // taken out of the settings while the agent was away
+    return StepEnd{StepResult::skipped, std::nullopt};
+  }
   if (!drive.sent) {
     if (now >= rules.deadline) {
       return end_failed(ErrorKind::deadline_passed,
@@ -319,6 +339,9 @@ Move hold_verified(const Step& step, const StepDrive& drive, const Service& serv
 
 Move decide_verify(const Step& step, StepDrive& drive, const Service* service,
                    const StepRules& rules, MonoTime now) {
+  if (!rules.policy->verify) {  // taken out of the settings while the agent was away
+    return StepEnd{StepResult::skipped, std::nullopt};
+  }
   if (service == nullptr || !counts_as_up(service->state)) {
     std::string detail = step.service + " came up and is down again";
     if (service != nullptr) detail += ": " + exit_text(*service);
@@ -328,17 +351,22 @@ Move decide_verify(const Step& step, StepDrive& drive, const Service* service,
   }
   if (drive.good_since) return hold_verified(step, drive, *service, rules, now);
   if (!drive.sent) return AskProbe{};
+  const MonoTime last_chance = std::min(drive.begun + rules.policy->verify->within, rules.deadline);
   if (!drive.answer) {
     const MonoTime limit = drive.sent_at + kProbeTimeout + kAnswerGrace;
     if (now < limit) return WaitFor{limit};
-    return AskProbe{};
+    if (now < last_chance) return AskProbe{};
+    return end_failed(ErrorKind::verify_failed,
+                      step.service +
+                          " runs and nothing answers the question whether it works (a "
+                          "name that does not resolve?).",
+                      step);
   }
   if (drive.answer->has_value()) {
     drive.good_since = now;
     drive.verified = service->instance;
     return hold_verified(step, drive, *service, rules, now);
   }
-  const MonoTime last_chance = std::min(drive.begun + rules.policy->verify->within, rules.deadline);
   const MonoTime again = drive.sent_at + kProbePause;
   if (now >= last_chance || again >= last_chance) {
     Error error = drive.answer->error();
@@ -360,11 +388,14 @@ const Found* find_in(const std::vector<Found>& found, std::string_view service) 
 }
 
 // Stopped by this job, or about to be: what went down by somebody else's doing is not ours to start.
+// After a reboot everything that was to be stopped counts: the records of single steps survive the
+// agent's end, not a power cut.
 bool was_touched(const Job& job, std::string_view service) {
-  return std::any_of(job.steps.begin(), job.steps.end(), [service](const Step& step) {
-    return step.service == service && step.operation == Operation::stop &&
-           step.state != StepState::pending && step.result != StepResult::skipped &&
-           step.result != StepResult::unchanged;
+  const bool interrupted = job.result == JobResult::interrupted;
+  return std::any_of(job.steps.begin(), job.steps.end(), [&](const Step& step) {
+    if (step.service != service || step.operation != Operation::stop) return false;
+    return interrupted || (step.state != StepState::pending && step.result != StepResult::skipped &&
+                           step.result != StepResult::unchanged);
   });
 }
 
@@ -385,9 +416,18 @@ bool needs_one_of(const Graph& graph, const std::string& service,
 bool failed_to_start(const Job& job, std::string_view service) {
   return std::any_of(job.steps.begin(), job.steps.end(), [service](const Step& step) {
     const bool bad = step.result == StepResult::failed || step.result == StepResult::timed_out;
-    return bad && step.service == service &&
-           (step.operation == Operation::start || step.operation == Operation::verify);
+    if (!bad || step.service != service) return false;
+    // A start that was never sent (an expired deadline) says nothing of the service.
+    return step.operation == Operation::verify ||
+           (step.operation == Operation::start && step.attempts > 0);
   });
+}
+
+// A stop that only takes longer than its job: when it ends, that is what was asked for, and nothing
+// to be undone.
+bool stops_as_asked(const Job& job, const Service& service) {
+  return job.action == Action::stop && service.state == ServiceState::stop_pending &&
+         is_named(job, service.name);
 }
 
 // Does its work, as far as the SCM can tell: neither down nor still on its way.
@@ -463,6 +503,11 @@ Restoration plan_restoration(const Job& job, const Picture& picture, const Polic
       restoration.lost.push_back(name);
       continue;
     }
+    if (stops_as_asked(job, *service)) {
+      gone.insert(name);
+      restoration.lost.push_back(name);
+      continue;
+    }
     if (waiting.contains(name) || needs_one_of(*picture.graph, name, waiting)) {
       restoration.blocked.push_back(name);
       continue;
@@ -484,23 +529,17 @@ Restoration plan_restoration(const Job& job, const Picture& picture, const Polic
 Restored judge_restored(const Job& job, const Picture& picture) {
   bool stopped_any = false;
   bool all_up = true;
-  bool only_waits = true;
-  std::set<std::string> waiting;
-  for (const auto& service : picture.services) {
-    if (service->state == ServiceState::stop_pending) waiting.insert(service->name);
-  }
   for (const auto& found : job.found) {
     if (!counts_as_up(found.state) || !was_touched(job, found.service)) continue;
     stopped_any = true;
     const Service* service = picture.find(found.service);
-    if (service != nullptr && serves(service->state)) continue;
-    all_up = false;
-    const bool waits = service != nullptr && (waiting.contains(found.service) ||
-                                              needs_one_of(*picture.graph, found.service, waiting));
-    only_waits = only_waits && waits;
+    all_up = all_up && service != nullptr && serves(service->state);
   }
   if (!stopped_any) return Restored::not_needed;
   if (all_up) return Restored::complete;
+  // Pending only where everything that is still down waits for a late stop.
+  const Restoration left = plan_restoration(job, picture, Policies{});
+  const bool only_waits = left.steps.empty() && left.lost.empty() && !left.blocked.empty();
   return only_waits ? Restored::pending : Restored::incomplete;
 }
 

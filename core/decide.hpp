@@ -36,6 +36,7 @@ struct StepDrive {
   bool outstanding = false;        // ... and is not answered yet; also a hook or a probe
   MonoTime sent_at{};
   std::optional<Result<void>> answer;  // the last answer
+  MonoTime progress{};                 // the last sign of progress that was seen
   bool joined = false;                 // found pending on its way: somebody else had begun it
   int again = 0;                       // other instances that this stop has met
   int busy = 0;                        // "cannot take it at this moment" in a row

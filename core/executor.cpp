@@ -12,6 +12,23 @@ namespace {
 
 constexpr Milliseconds kCommitPause{1'000};
 
+// Nothing that one job runs into may end the agent, and with it all others.
+template <typename Work, typename Amends>
+void guarded(const Work& work, const Amends& amends) {
+  try {
+    work();
+  } catch (const std::exception& problem) {
+    log_error("executor",
+              std::string("Something went wrong and the others go on: ") + problem.what());
+    amends();
+  }
+}
+
+template <typename Work>
+void guarded(const Work& work) {
+  guarded(work, [] {});
+}
+
 // What an expired deadline or a full disk must not hold up: everything that brings a service back.
 bool brings_back(const Control& control) {
   return control.op == ControlOp::start || control.op == ControlOp::resume;
@@ -118,7 +135,8 @@ void Executor::loop() {
     try {
       const MonoTime now = parts_.clock.mono();
       for (auto& message : messages) {
-        std::visit([this, now](auto& one) { take(std::move(one), now); }, message);
+        guarded(
+            [&] { std::visit([this, now](auto& one) { take(std::move(one), now); }, message); });
       }
       for (const auto& service : seen)
         see(service, now);
@@ -170,6 +188,7 @@ void Executor::take(Accepted accepted, MonoTime now) {
     return;
   }
   run.to_take_up = true;
+  scheduler_.begin(job.id);
   active_.insert(job.id);
   active_changed_ = true;
   step(run, now);
@@ -213,6 +232,7 @@ bool Executor::may_begin(const Job& job) const {
 void Executor::take(Draining, MonoTime) {
   draining_ = true;
   late_.clear();
+  late_again_ = {};
   std::vector<std::string> parked;
   for (const auto& [id, run] : runs_) {
     if (run.job.state == JobState::queued && !may_begin(run.job)) parked.push_back(id);
@@ -321,6 +341,11 @@ void Executor::perform(const PendingEffect& effect) {
   }
 }
 
+// What is held back by the disk was not sent: its service has no reason to show progress.
+void Executor::hold_patience(const PendingEffect& effect, MonoTime now) {
+  if (still_wanted(effect)) runs_.find(effect.control.token.job)->second.drive.sent_at = now;
+}
+
 void Executor::flush(MonoTime now) {
   if (retry_commit_ != MonoTime{} && now < retry_commit_) return;
   JournalChange change;
@@ -348,6 +373,7 @@ void Executor::flush(MonoTime now) {
         if (harmless) {
           perform(effect);
         } else {
+          hold_patience(effect, now);
           held.push_back(std::move(effect));
         }
       }
@@ -369,6 +395,7 @@ void Executor::flush(MonoTime now) {
   for (const auto& job : change.jobs) {
     show(job);
     if (job->state != JobState::done) continue;
+    if (!late_.empty()) look_at_late_ = true;
     if (const auto run = runs_.find(job->id); run != runs_.end()) {
       set_wake(run->second, MonoTime{});
       runs_.erase(run);
@@ -382,8 +409,14 @@ void Executor::flush(MonoTime now) {
   }
   std::vector<PendingEffect> effects;
   effects.swap(effects_);
-  for (const auto& effect : effects)
-    perform(effect);
+  for (const auto& effect : effects) {
+    const auto failed = [&] {
+      post(Answered{effect.control.token,
+                    noforce::fail(ErrorKind::internal,
+                                  "The agent could not send this control; its log says why.")});
+    };
+    guarded([&] { perform(effect); }, failed);
+  }
 }
 
 void Executor::watch_active() {
@@ -402,6 +435,19 @@ void Executor::watch_active() {
   parts_.scm.watch({services.begin(), services.end()});
 }
 
+// A job that completes it, or a later one that touches the same services: its end decides.
+bool Executor::has_work_in_hand(const Job& late) const {
+  return std::any_of(runs_.begin(), runs_.end(), [&late](const auto& entry) {
+    const Job& other = entry.second.job;
+    if (other.state == JobState::done || other.id <= late.id) return false;
+    if (other.parent == late.id) return true;
+    return std::any_of(late.steps.begin(), late.steps.end(), [&other](const Step& step) {
+      return std::find(other.touches.begin(), other.touches.end(), step.service) !=
+             other.touches.end();
+    });
+  });
+}
+
 // Late stops: what could not be restored because a service was still stopping is started by a job
 // of its own once that one has ended, unless a later job touched it.
 void Executor::follow_up_late() {
@@ -409,26 +455,24 @@ void Executor::follow_up_late() {
   late_again_ = {};
   const PicturePtr picture = parts_.scm.snapshot();
   if (lost_ || !picture->complete) return;
+  const auto wanted = parts_.journal.wanted();
+  if (!wanted) {
+    late_again_ = parts_.clock.mono() + kCommitPause;
+    return;
+  }
   const std::map<std::string, JobPtr> late = late_;
   for (const auto& [id, job] : late) {
-    const bool under_way = std::any_of(
-        runs_.begin(), runs_.end(), [&id](const auto& run) { return run.second.job.parent == id; });
-    if (under_way || parents_.contains(id)) continue;
+    if (parents_.contains(id) || has_work_in_hand(*job)) continue;
     const Restoration restoration = plan_restoration(*job, *picture, Policies{});
     if (!restoration.blocked.empty()) continue;
     std::vector<std::string> services;
     for (const auto& one : restoration.steps) {
       if (one.operation != Operation::start) continue;
-      JobFilter filter;
-      filter.service = one.service;
-      filter.limit = 1;
-      const auto newest = parts_.journal.jobs(filter);
-      if (!newest) {
-        late_again_ = parts_.clock.mono() + kCommitPause;
-        return;
-      }
-      const bool touched_since = !newest->jobs.empty() && newest->jobs.front()->id > id;
-      if (!touched_since) services.push_back(one.service);
+      // Given up where somebody has wanted it down since.
+      const bool given_up = std::any_of(wanted->begin(), wanted->end(), [&](const Wanted& row) {
+        return row.service == one.service && !row.up && row.job > id;
+      });
+      if (!given_up) services.push_back(one.service);
     }
     if (!services.empty()) {
       if (auto follower = follow_up_(*job, services); !follower) {

@@ -139,6 +139,8 @@ class Executor final : public ScmSink, public AttendantSink {
   void show(const JobPtr& job);
   void watch_active();
   void follow_up_late();
+  [[nodiscard]] bool has_work_in_hand(const Job& late) const;
+  void hold_patience(const PendingEffect& effect, MonoTime now);
   void set_wake(Run& run, MonoTime at);
 
   // executor_steps.cpp: beginning, stepping and ending one job.

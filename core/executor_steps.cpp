@@ -11,6 +11,7 @@ namespace noforce {
 
 namespace {
 
+constexpr Milliseconds kReadPause{1'000};
 constexpr int kMostInserted = 3;  // stops of one dependent that came up again, per job
 
 bool contains(const std::vector<std::string>& names, std::string_view name) {
@@ -37,7 +38,7 @@ Step to_step(const PlannedStep& planned) {
 }
 
 bool is_good(const StepEnd& end) {
-  return end.result == StepResult::succeeded || end.result == StepResult::unchanged;
+  return end.result != StepResult::failed && end.result != StepResult::timed_out;
 }
 
 // Why the job did not go on; from its record alone, so that the next agent says the same.
@@ -116,6 +117,10 @@ void Executor::try_begin(Run& run, MonoTime now) {
   const PicturePtr picture = parts_.scm.snapshot();
   if (!picture->complete) return;
   const auto plan = plan_again(run, *picture);
+  if (!plan && plan.error().kind == ErrorKind::journal_unavailable) {
+    set_wake(run, std::min(run.queue_until, now + kReadPause));  // the disk: again in a moment
+    return;
+  }
   if (!plan) {
     job.error = plan.error();
     finish(run, JobResult::failed, now);
@@ -135,19 +140,27 @@ void Executor::begin(Run& run, const Plan& plan, const Picture& picture, MonoTim
   for (const auto& service : plan.dependents) {
     if (!contains(job.consented, service)) more.push_back(service);
   }
+  const Principal scope{.name = job.requested_by, .services = job.scope, .actions = {}};
+  for (const auto& planned : plan.steps) {
+    if (!scope.may_see(planned.service) && !contains(more, planned.service)) {
+      more.push_back(planned.service);
+    }
+  }
   if (!more.empty() || (job.options.plan_digest && plan.digest != *job.options.plan_digest)) {
-    job.error =
-        Error{.kind = ErrorKind::plan_changed,
-              .detail = more.empty()
-                            ? "The plan is no longer the one of the plan_digest that was "
-                              "given. Nothing was touched. Look at a new dry run."
-                            : "More would go down now than was consented to: " + list_names(more) +
-                                  ". Nothing was touched. Look at a new dry run and send "
-                                  "the job again."};
+    job.error = Error{.kind = ErrorKind::plan_changed,
+                      .detail = more.empty()
+                                    ? "The plan is no longer the one of the plan_digest that was "
+                                      "given. Nothing was touched. Look at a new dry run."
+                                    : "The plan has grown by what nobody consented to, or what the "
+                                      "credential is not good for: " +
+                                          list_names(more) +
+                                          ". Nothing was touched. Look at a new dry run and send "
+                                          "the job again."};
     job.error->dependents = more;
     finish(run, JobResult::failed, now);
     return;
   }
+  scheduler_.begin(job.id);
   job.state = JobState::running;
   job.started_at = parts_.clock.wall();
   job.boot = boot_id();
@@ -168,11 +181,16 @@ void Executor::begin(Run& run, const Plan& plan, const Picture& picture, MonoTim
   changed_.insert(job.id);
   needs_sync_ = true;
   log_info("executor", "begins", job.id);
+  note_wanted(run, false);
   if (job.steps.empty()) {
     finish(run, JobResult::unchanged, now);
     return;
   }
-  note_wanted(run, false);
+  if (job.parent) {  // each service for itself: one that does not come up holds up no other
+    run.restoring = true;
+    for (auto& one : job.steps)
+      one.restoring = true;
+  }
   if (!stops.empty()) {
     if (auto prepared = parts_.scm.prepare(job.id, stops); !prepared) {
       job.error = prepared.error();
@@ -241,7 +259,8 @@ void Executor::interrupt(Run& run, MonoTime now) {
                                                   : "left as it is (on_failure=leave).")};
   for (auto& one : job.steps) {
     if (one.state == StepState::done) continue;
-    one.result = one.state == StepState::running ? StepResult::failed : StepResult::skipped;
+    const bool was_stopping = one.state == StepState::running && one.operation == Operation::stop;
+    one.result = was_stopping ? StepResult::failed : StepResult::skipped;
     one.state = StepState::done;
   }
   finish(run, JobResult::interrupted, now);
@@ -305,11 +324,10 @@ bool Executor::apply(Run& run, Move move, const Picture& picture, MonoTime now) 
   } else {
     effect.kind = EffectKind::probe;
   }
-  if (run.ask_again) {
-    run.ask_again = false;
-  } else {
-    ++in_hand.attempts;
-  }
+  // The same token only for the same instance: for another one it is a new control.
+  const bool same_control = run.ask_again && run.drive.again == 0;
+  run.ask_again = false;
+  if (!same_control) ++in_hand.attempts;
   effect.control.service = in_hand.service;
   effect.control.token = {run.job.id, static_cast<std::uint32_t>(run.at), in_hand.attempts};
   if (effect.kind != EffectKind::probe) changed_.insert(run.job.id);
@@ -345,6 +363,10 @@ bool Executor::look_again_before_stop(Run& run, const Picture& picture, MonoTime
     end_step(run, StepEnd{StepResult::failed, std::move(error)}, now);
     return true;
   }
+  if (auto prepared = parts_.scm.prepare(job.id, up); !prepared) {
+    end_step(run, StepEnd{StepResult::failed, prepared.error()}, now);
+    return true;
+  }
   std::vector<Step> stops;
   for (const auto& name : up) {
     ++run.inserted[name];
@@ -358,11 +380,16 @@ bool Executor::look_again_before_stop(Run& run, const Picture& picture, MonoTime
     } else {
       job.found.push_back(found_as(*service));
     }
+  }
+  for (auto name = up.rbegin(); name != up.rend(); ++name) {  // in start order
+    const Service* service = picture.find(*name);
     const bool starts = std::any_of(job.steps.begin(), job.steps.end(), [&name](const Step& one) {
-      return one.service == name && one.operation == Operation::start;
+      return one.service == *name && one.operation == Operation::start;
     });
-    if (job.action == Action::restart && !starts && counts_as_up(service->state)) {
-      job.steps.push_back(to_step({name, Operation::start}));
+    if (job.action != Action::restart || starts || !counts_as_up(service->state)) continue;
+    job.steps.push_back(to_step({*name, Operation::start}));
+    if (destination(service->state) == ServiceState::paused) {
+      job.steps.push_back(to_step({*name, Operation::pause}));
     }
   }
   job.steps[run.at].state = StepState::pending;
@@ -397,6 +424,9 @@ void Executor::begin_step(Run& run, MonoTime now) {
 void Executor::note_progress(Run& run, const Service* service) {
   Step& in_hand = run.job.steps[run.at];
   if (service == nullptr) return;
+  if (is_pending(service->state)) {
+    run.drive.progress = std::max(run.drive.progress, service->last_progress);
+  }
   Step seen = in_hand;
   if (is_pending(service->state) || !in_hand.last_progress) {
     seen.checkpoint = service->checkpoint;
@@ -463,7 +493,15 @@ void Executor::advance(Run& run, const StepEnd& end, MonoTime now) {
     return;
   }
   run.at = job.steps.size();
-  if (run.restoring) {
+  if (job.parent) {
+    const auto bad = std::find_if(job.steps.begin(), job.steps.end(),
+                                  [](const Step& one) { return one.error.has_value(); });
+    if (bad != job.steps.end()) {
+      job.error = bad->error;
+      finish(run, cause_of(job), now);
+      return;
+    }
+  } else if (run.restoring) {
     finish(run, cause_of(job), now);
     return;
   }
@@ -511,17 +549,22 @@ void Executor::note_wanted(const Run& run, bool at_end) {
   }
   const PicturePtr picture = parts_.scm.snapshot();
   const bool stops_all = job.action == Action::stop;
-  std::set<std::string> seen;
+  std::set<std::string> concerned;
+  // Named ones also where there is nothing to do: who stops what is stopped wants it to stay so.
+  if (!job.group && job.action != Action::restart) {
+    concerned.insert(job.services.begin(), job.services.end());
+  }
   for (const auto& one : job.steps) {
-    const bool stop = one.operation == Operation::stop;
-    const bool start = one.operation == Operation::start;
-    if ((!stop && !start) || !seen.insert(one.service).second) continue;
+    const bool moves = one.operation == Operation::stop || one.operation == Operation::start;
+    if (moves) concerned.insert(one.service);
+  }
+  for (const auto& name : concerned) {
     bool up = !stops_all;
     if (at_end && stops_all) {
-      const Service* service = picture->find(one.service);
+      const Service* service = picture->find(name);
       up = service != nullptr && counts_as_up(service->state);
     }
-    wanted_.push_back({one.service, up, job.id, job.requested_by, parts_.clock.wall(), boot_id()});
+    wanted_.push_back({name, up, job.id, job.requested_by, parts_.clock.wall(), boot_id()});
   }
 }
 
@@ -536,8 +579,8 @@ void Executor::finish(Run& run, JobResult result, MonoTime now) {
     job.duration = since(run.begun, now);
     job.down = now_down(job, *picture);
     note_wanted(run, true);
-    parts_.scm.release(job.id);
   }
+  parts_.scm.release(job.id);
   if (!noforce::is_good(result) && had_begun) {
     job.restored = judge_restored(job, *picture);
     const bool starts_later = result == JobResult::interrupted &&
@@ -560,7 +603,10 @@ void Executor::finish(Run& run, JobResult result, MonoTime now) {
                               .services = job.services,
                               .detail = job.error ? job.error->detail : std::string()});
   log_info("executor", "ends " + std::string(to_string(result)), job.id);
-  if (job.parent) finish_parent(job, noforce::is_good(result));
+  // Another reboot: the parent is still to be completed, by the next follow-up.
+  if (job.parent && result != JobResult::interrupted) {
+    finish_parent(job, noforce::is_good(result));
+  }
 }
 
 // `restored` of the job that this one completed: the only thing that changes in a done job.

@@ -116,6 +116,9 @@ struct Job {
   std::string requested_by;           // Principal::name
   std::optional<std::string> parent;  // the job whose restoring this one completes
   std::string plan_digest;            // of the plan at acceptance; once begun, of the one that runs
+  // The globs of the credential that it was accepted from; empty: all services. The plan that runs
+  // is held against them once more.
+  std::vector<std::string> scope;
   // What the caller consented to (or what needed no consent): what goes down, at acceptance.
   std::vector<std::string> consented;
   std::vector<std::string> touches;  // see Plan::touches

@@ -112,6 +112,7 @@ void fields(V& v, T& job) {
   v("parent", job.parent);
   v("plan_digest", job.plan_digest);
   v("consented", job.consented);
+  v("scope", job.scope);
   v("touches", job.touches);
   v("state", job.state);
   v("result", job.result);

@@ -1,6 +1,7 @@
 #include "core/jobs.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <set>
 #include <utility>
@@ -18,7 +19,8 @@ namespace noforce {
 namespace {
 
 constexpr Milliseconds kCancelShows{2'000};  // how long a cancel waits to see its effect
-constexpr int kShutdownRetry = 5;            // seconds; what a client is told to wait
+constexpr std::uint64_t kRevisionsOfOneAgent = 1U << 20U;
+constexpr int kShutdownRetry = 5;  // seconds; what a client is told to wait
 
 std::set<std::string> services_in(const Plan& plan) {
   std::set<std::string> all(plan.services.begin(), plan.services.end());
@@ -65,6 +67,16 @@ Error dependents_error(const Plan& plan) {
   return error;
 }
 
+// As the caller spelled them, for the audit trail: harmless and bounded.
+std::vector<std::string> cleaned_names(const std::vector<std::string>& names) {
+  std::vector<std::string> out;
+  for (const auto& name : names) {
+    if (out.size() == 20) break;
+    out.push_back(clean_text(name, 100));
+  }
+  return out;
+}
+
 Error forbidden_service(const Principal& principal, const std::string& service) {
   return Error{.kind = ErrorKind::forbidden,
                .detail = "The credential " + principal.name + " is not good for the service " +
@@ -98,7 +110,9 @@ class Jobs::Impl {
       const MutexLock lock(mutex_);
       hold_ = {hold->on, hold->by, hold->reason, hold->since};
     }
-    for (const auto& job : *unfinished) {
+    for (auto& job : *unfinished) {
+      // Progress counts revisions up without a commit: the old agent may have shown higher ones.
+      job.revision += kRevisionsOfOneAgent;
       if (job.state != JobState::done) board_.put(std::make_shared<const Job>(job));
     }
     executor_.set_hold(hold->on);
@@ -114,10 +128,17 @@ class Jobs::Impl {
   // What had begun comes first, so that it is ahead of all that waits for the same services.
   void take_up(const std::vector<Job>& unfinished) {
     const auto policies = this->policies();
-    for (const bool had_begun : {true, false}) {
+    // What ended with its restoring pending comes last: by then the jobs that may complete it are
+    // known.
+    const auto begun = [](const Job& job) {
+      return job.state == JobState::running || job.state == JobState::cancelling;
+    };
+    const auto queued = [](const Job& job) { return job.state == JobState::queued; };
+    const auto ended = [](const Job& job) { return job.state == JobState::done; };
+    const std::array<bool (*)(const Job&), 3> passes{begun, queued, ended};
+    for (const auto belongs : passes) {
       for (const auto& job : unfinished) {
-        if (had_begun != (job.state != JobState::queued)) continue;
-        executor_.accept(std::make_shared<const Job>(job), policies);
+        if (belongs(job)) executor_.accept(std::make_shared<const Job>(job), policies);
       }
     }
     if (!unfinished.empty()) {
@@ -294,7 +315,8 @@ class Jobs::Impl {
       if (cooldown == Seconds{0}) continue;
       const auto last = parts_.journal.last_end(service);
       if (!last) return last.error();
-      if (!*last) continue;
+      // An end that lies in the future: the clock was set back, and nothing can be concluded.
+      if (!*last || parts_.clock.wall() < **last) continue;
       const auto left = **last + cooldown - parts_.clock.wall();
       if (left <= Milliseconds{0}) continue;
       Error error{.kind = ErrorKind::cooldown,
@@ -365,7 +387,7 @@ class Jobs::Impl {
            .event = "job.refused",
            .outcome = std::string(to_string(error.kind)),
            .job = {},
-           .services = request.services,
+           .services = cleaned_names(request.services),
            .detail =
                clean_text(std::string(to_string(request.action)) + ": " + error.detail, 500)});
       if (!noted) log_warning("audit", "A refusal could not be recorded: " + noted.error().detail);
@@ -393,6 +415,7 @@ class Jobs::Impl {
     if (!it) return std::unexpected(it.error());
     if (it->refusal) return std::unexpected(*it->refusal);
     Job job = make_job(caller.principal.name, it->plan, request.options);
+    job.scope = caller.principal.services;
     return record(caller, std::move(job), key, it->policies);
   }
 
@@ -450,6 +473,7 @@ class Jobs::Impl {
     std::sort(plan.touches.begin(), plan.touches.end());
     JobOptions options = parent.options;
     options.plan_digest.reset();
+    options.queue = std::chrono::years(1);  // it is not given up because the agent was away
     options.reason = "completes the restoring of " + parent.id;
     Job job = make_job(std::string(kAgentPrincipal), plan, options);
     job.parent = parent.id;
@@ -562,6 +586,7 @@ class Jobs::Impl {
   Result<void> set_hold(const Caller& caller, bool on, const std::string& reason) {
     HoldState next{on, caller.principal.name, clean_text(reason, 500), parts_.clock.wall()};
     if (!on) next.since.reset();
+    const MutexLock one_at_a_time(hold_change_);
     auto written = parts_.journal.set_hold({next.on, next.by, next.reason, next.since},
                                            {.principal = caller.principal.name,
                                             .address = caller.address,
@@ -595,6 +620,7 @@ class Jobs::Impl {
   Board board_;
 
  private:
+  Mutex hold_change_;  // held from the journal to the executor, before mutex_
   mutable Mutex mutex_;
   std::shared_ptr<const Policies> policies_ NOFORCE_GUARDED_BY(mutex_);
   HoldState hold_ NOFORCE_GUARDED_BY(mutex_);

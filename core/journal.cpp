@@ -54,11 +54,15 @@ TokenRecord token_of(const sqlite::Cursor& row) {
   token.hash = row.text(1);
   // A role that this version does not know allows the least.
   token.role = role_from(row.view(2)).value_or(Role::viewer);
-  token.services = strings_from_column(row.view(3));
-  token.actions = strings_from_column(row.view(4));
+  const auto services = scope_from_column(row.view(3));
+  const auto actions = scope_from_column(row.view(4));
+  token.services = services.value_or(std::vector<std::string>{});
+  token.actions = actions.value_or(std::vector<std::string>{});
   token.created_at = time_from_column(row.integer(5));
   token.expires_at = time_from_column(row.integer_or_null(6));
   token.revoked_at = time_from_column(row.integer_or_null(7));
+  // A scope that cannot be read must not become the widest one.
+  if ((!services || !actions) && !token.revoked_at) token.revoked_at = token.created_at;
   return token;
 }
 

@@ -224,6 +224,14 @@ std::vector<std::string> strings_from_column(std::string_view text) {
   return strings;
 }
 
+std::optional<std::vector<std::string>> scope_from_column(std::string_view text) {
+  const auto array = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!array.is_array()) return std::nullopt;
+  auto strings = strings_from_column(text);
+  if (strings.size() != array.size()) return std::nullopt;
+  return strings;
+}
+
 AuditRow audit_row_of(const sqlite::Cursor& cursor) {
   AuditRow row;
   row.number = static_cast<std::uint64_t>(cursor.integer(0));

@@ -82,6 +82,8 @@ struct KeyHolder {
 // A list of strings in one column: a JSON array.
 [[nodiscard]] std::string strings_to_column(const std::vector<std::string>& strings);
 [[nodiscard]] std::vector<std::string> strings_from_column(std::string_view text);
+// The same for what limits a credential: nullopt where it is not an array of strings throughout.
+[[nodiscard]] std::optional<std::vector<std::string>> scope_from_column(std::string_view text);
 
 // A row of all the audit table's columns, in its order.
 [[nodiscard]] AuditRow audit_row_of(const sqlite::Cursor& cursor);

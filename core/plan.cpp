@@ -77,11 +77,14 @@ class Planner {
   // Everything that goes down with the named ones, in stop order; also what is stopping already
   // (it is waited for), and, in between, nothing that is down.
   Result<Names> stop_set(const Names& roots) const {
+    // Also what is stopped and takes a stop: its SCM is about to start it again.
+    const auto can_stop = [this](const std::string& name) {
+      return is_up(service(name).state) || service(name).accepts.stop;
+    };
     Names up;
-    std::copy_if(roots.begin(), roots.end(), std::back_inserter(up),
-                 [this](const auto& name) { return is_up(service(name).state); });
+    std::copy_if(roots.begin(), roots.end(), std::back_inserter(up), can_stop);
     Names all = graph().all_dependents(up);
-    std::erase_if(all, [this](const auto& name) { return !is_up(service(name).state); });
+    std::erase_if(all, [&can_stop](const auto& name) { return !can_stop(name); });
     for (const auto& name : up) {
       if (!contains(all, name)) all.push_back(name);
     }
@@ -120,7 +123,7 @@ class Planner {
   void add_stops(const Names& stops) {
     for (const auto& name : stops) {
       const auto& hooks = policies_.of(name).before_stop;
-      if (service(name).state == ServiceState::stop_pending) continue;  // too late for a hook
+      if (!counts_as_up(service(name).state)) continue;  // stopping or stopped: too late for a hook
       for (std::uint32_t n = 0; n < hooks.size(); ++n) {
         plan_.steps.push_back({name, Operation::hook, n, true});
       }

@@ -14,8 +14,21 @@ void Scheduler::extend(const std::string& job, const std::vector<std::string>& t
   const auto at = jobs_.find(job);
   if (at == jobs_.end()) return;
   for (const auto& service : touches) {
-    if (at->second.services.insert(service).second) queues_[service].push_back(job);
+    if (!at->second.services.insert(service).second) continue;
+    // Before those that were added later and have not begun: the order is the same in every queue,
+    // or two jobs could wait for each other.
+    auto& queue = queues_[service];
+    const auto place = std::find_if(queue.begin(), queue.end(), [&](const std::string& other) {
+      const Entry& entry = jobs_.find(other)->second;
+      return entry.number > at->second.number && !entry.begun;
+    });
+    queue.insert(place, job);
   }
+}
+
+void Scheduler::begin(const std::string& job) {
+  const auto at = jobs_.find(job);
+  if (at != jobs_.end()) at->second.begun = true;
 }
 
 std::vector<std::string> Scheduler::remove(const std::string& job) {

@@ -17,8 +17,11 @@ class Scheduler {
  public:
   // Puts a job behind all that touch one of these services. Jobs are added in order of acceptance.
   void add(const std::string& job, const std::vector<std::string>& touches);
-  // The plan grew: the job waits at the end of these services' queues as well.
+  // The plan grew: the job waits for these services as well, in its own place: behind what was
+  // added before it and what has begun.
   void extend(const std::string& job, const std::vector<std::string>& touches);
+  // It is next and has begun: nobody is put before it any more.
+  void begin(const std::string& job);
   // The job has ended; returns those that are next now and were not before, in order of adding.
   [[nodiscard]] std::vector<std::string> remove(const std::string& job);
 
@@ -32,6 +35,7 @@ class Scheduler {
  private:
   struct Entry {
     std::size_t number = 0;  // order of adding
+    bool begun = false;
     std::set<std::string> services;
   };
 

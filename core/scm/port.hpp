@@ -36,7 +36,8 @@ struct ControlToken {
 struct Control {
   ControlOp op = ControlOp::stop;
   std::string service;  // canonical
-  // Which instance is meant; required for all but start. When that one is no longer there the
+  // Which instance is meant; set for all but start, and the stop of a stopped service that accepts
+  // one (it calls off the restart that its SCM has planned). When that one is no longer there the
   // answer is `not_active` and nothing was sent.
   std::optional<Instance> instance;
   ControlToken token;

@@ -39,7 +39,10 @@ class Stepping : public ::testing::Test {
   void is(ServiceState state, seconds progress = seconds(0)) {
     service.state = state;
     service.last_progress = kStart + progress;
-    if (state == ServiceState::stopped) service.instance.reset();
+    if (state == ServiceState::stopped) {
+      service.instance.reset();
+      service.accepts = {};
+    }
   }
 
   Policy policy;

@@ -190,6 +190,7 @@ TEST_F(AnAgent, KeepsAServicesLastWordsInItsStep) {
   scm->change("a", [](Service& it) {
     it.state = ServiceState::stopped;
     it.instance.reset();
+    it.accepts = {};
     it.checkpoint = 0;
     it.status_text = "flushed 2 of 2";
   });
@@ -208,7 +209,7 @@ TEST_F(AnAgent, CountsAServiceThatHangsOnItsWayUpAsDown) {
   EXPECT_EQ(job->restored, Restored::incomplete);
 }
 
-TEST_F(AnAgent, LeavesALateStopToTheJobThatTouchedItSince) {
+TEST_F(AnAgent, GivesALateStopUpOnlyWhereSomebodyWantsItDownSince) {
   begin({make_service("a"), make_service("b")});
   scm->behave("a", {.hangs_on_stop = true});
   auto wanted = request(Action::restart, {"a"});
@@ -221,6 +222,122 @@ TEST_F(AnAgent, LeavesALateStopToTheJobThatTouchedItSince) {
   EXPECT_EQ(finished(stop->id)->result, JobResult::succeeded);
   until([&] { return (*jobs->find(kAdmin, job->id))->restored == Restored::incomplete; });
   EXPECT_EQ(scm->state("a"), ServiceState::stopped);
+}
+
+TEST_F(AnAgent, BringsALateStopBackAlthoughARetryTimedOutAndAnotherWasCancelled) {
+  begin(exchange_estate());
+  scm->behave("iisadmin", {.hangs_on_stop = true});
+  auto wanted = request(Action::restart, {"iisadmin"}, Dependents::include);
+  wanted.options.no_progress = 1s;
+  const JobPtr job = run(wanted);
+  const JobPtr retry = submit(wanted);
+  const JobPtr queued = submit(wanted);
+  ASSERT_TRUE(jobs->cancel(kAdmin, queued->id));
+  EXPECT_EQ(finished(retry->id)->result, JobResult::timed_out);
+  scm->behave("iisadmin", {});
+  scm->end("iisadmin");
+  until([&] { return (*jobs->find(kAdmin, job->id))->restored == Restored::complete; });
+  for (const auto& service : scm->snapshot()->services) {
+    EXPECT_EQ(service->state, ServiceState::running) << service->name;
+  }
+}
+
+TEST_F(AnAgent, BringsTheRestBackWhereOneOfALateRestoringDoesNotComeUp) {
+  begin(exchange_estate());
+  scm->behave("iisadmin", {.hangs_on_stop = true});
+  auto wanted = request(Action::restart, {"iisadmin"}, Dependents::include);
+  wanted.options.no_progress = 1s;
+  const JobPtr job = run(wanted);
+  scm->behave("smtpsvc", {.crashes_on_start = true});
+  scm->end("iisadmin");
+  until([&] { return (*jobs->find(kAdmin, job->id))->restored == Restored::incomplete; });
+  EXPECT_EQ(scm->state("w3svc"), ServiceState::running);
+  EXPECT_EQ(scm->state("pop3svc"), ServiceState::running);
+  EXPECT_EQ((*jobs->find(kAdmin, job->id))->down, (Names{"smtpsvc", "antispam"}));
+}
+
+TEST_F(AnAgent, DoesNotUndoAStopThatOnlyTookLonger) {
+  begin({make_service("a")});
+  scm->behave("a", {.hangs_on_stop = true});
+  auto wanted = request(Action::stop, {"a"});
+  wanted.options.no_progress = 1s;
+  const JobPtr job = run(wanted);
+  EXPECT_EQ(job->result, JobResult::timed_out);
+  EXPECT_EQ(job->restored, Restored::incomplete);
+  scm->end("a");
+  EXPECT_EQ(run(request(Action::stop, {"a"}))->result, JobResult::unchanged);
+  EXPECT_EQ(scm->state("a"), ServiceState::stopped);
+}
+
+TEST_F(AnAgent, CallsOffARestartThatTheScmHasPlanned) {
+  auto services = std::vector<Service>{make_service("a", {}, ServiceState::stopped)};
+  services[0].accepts.stop = true;
+  begin(services);
+  const JobPtr job = submit(request(Action::stop, {"a"}));
+  finished(job->id);
+  EXPECT_EQ(scm->sent(), (Names{"stop a"}));
+}
+
+TEST_F(AnAgent, RemembersThatAStoppedServiceIsWantedDown) {
+  begin({make_service("a", {}, ServiceState::stopped)});
+  EXPECT_EQ(run(request(Action::stop, {"a"}))->result, JobResult::unchanged);
+  const auto wanted = journal->wanted();
+  ASSERT_TRUE(wanted && wanted->size() == 1);
+  EXPECT_FALSE(wanted->front().up);
+}
+
+TEST_F(AnAgent, StartsWhatADeadlineLeftUnstarted) {
+  policies.services["iisadmin"].after_start = {{"/bin/sleep", "1.2"}};
+  begin(exchange_estate());
+  auto wanted = request(Action::restart, {"iisadmin"}, Dependents::include);
+  wanted.options.deadline = 1s;
+  const JobPtr job = run(wanted);
+  EXPECT_EQ(job->result, JobResult::timed_out);
+  EXPECT_EQ(job->restored, Restored::complete);
+  EXPECT_TRUE(job->down.empty());
+}
+
+TEST_F(AnAgent, GoesOnWithoutAVerificationThatWasTakenOutOfTheSettings) {
+  policies.services["a"].verify = Verify{.http = "", .tcp = "127.0.0.1:1"};
+  begin({make_service("a")});
+  const JobPtr job = submit(request(Action::restart, {"a"}));
+  until([&] { return scm->sent().size() == 2; });
+  end();
+  policies.services.clear();
+  begin_again();
+  EXPECT_EQ(finished(job->id)->result, JobResult::succeeded);
+}
+
+TEST_F(AnAgent, NeverCountsItsRevisionsBack) {
+  begin({make_service("a")});
+  scm->behave("a", {.hangs_on_stop = true});
+  const JobPtr job = submit(request(Action::stop, {"a"}));
+  until([&] { return scm->state("a") == ServiceState::stop_pending; });
+  for (std::uint64_t n = 1; n < 20; ++n) {
+    scm->change("a", [n](Service& it) { it.checkpoint = n; });
+  }
+  until([&] { return (*jobs->find(kAdmin, job->id))->steps[0].checkpoint == 19; });
+  const auto shown = (*jobs->find(kAdmin, job->id))->revision;
+  end();
+  begin_again();
+  EXPECT_GT((*jobs->find(kAdmin, job->id))->revision, shown);
+}
+
+TEST_F(AnAgent, KeepsAQueuedJobInTheScopeOfItsCredential) {
+  begin({make_service("a", {"b"}), make_service("b")});
+  const Caller narrow{
+      {.name = "token:n", .role = Role::operator_, .services = {"a"}, .actions = {}}, "x"};
+  scm->behave("a", {.hangs_on_stop = true});
+  const JobPtr first = submit(request(Action::stop, {"a"}));
+  const auto queued = jobs->submit(narrow, request(Action::restart, {"a"}), std::nullopt);
+  ASSERT_TRUE(queued);
+  scm->end("b");
+  scm->end("a");
+  finished(first->id);
+  const JobPtr ended = finished(queued->job->id);
+  EXPECT_EQ(ended->result, JobResult::failed);
+  EXPECT_EQ(ended->error->kind, ErrorKind::plan_changed);
+  EXPECT_EQ(scm->state("b"), ServiceState::stopped);
 }
 
 TEST_F(AnAgent, RunsOtherJobsWhileTenHang) {

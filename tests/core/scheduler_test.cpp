@@ -37,13 +37,26 @@ TEST(AScheduler, KeepsAJobWaitingUntilAllItsServicesAreFree) {
   EXPECT_EQ(scheduler.remove("both"), (Names{"later"}));
 }
 
-TEST(AScheduler, PutsAJobThatGrewBehindThoseThatWaitThere) {
+TEST(AScheduler, PutsAJobThatGrewBehindWhatHasBegunThere) {
   Scheduler scheduler;
   scheduler.add("grows", {"a"});
   scheduler.add("there", {"b"});
+  scheduler.begin("there");
   scheduler.extend("grows", {"a", "b"});
   EXPECT_FALSE(scheduler.is_next("grows"));
   EXPECT_EQ(scheduler.remove("there"), (Names{"grows"}));
+}
+
+TEST(AScheduler, NeverLetsTwoJobsWaitForEachOther) {
+  Scheduler scheduler;
+  scheduler.add("first", {"a"});
+  scheduler.begin("first");
+  scheduler.add("grows", {"a"});
+  scheduler.add("both", {"a", "b"});
+  EXPECT_EQ(scheduler.remove("first"), (Names{"grows"}));
+  scheduler.extend("grows", {"b"});
+  EXPECT_TRUE(scheduler.is_next("grows"));
+  EXPECT_EQ(scheduler.remove("grows"), (Names{"both"}));
 }
 
 TEST(AScheduler, ForgetsACancelledJobInTheMiddleOfAQueue) {

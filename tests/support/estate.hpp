@@ -62,7 +62,10 @@ inline Service& in(std::vector<Service>& services, const std::string& name) {
 inline void set_state(std::vector<Service>& services, const std::string& name, ServiceState state) {
   Service& service = in(services, name);
   service.state = state;
-  if (!is_up(state)) service.instance.reset();
+  if (!is_up(state)) {
+    service.instance.reset();
+    service.accepts = {};
+  }
 }
 
 }  // namespace noforce::test

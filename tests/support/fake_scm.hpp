@@ -43,6 +43,7 @@ class FakeScm final : public Scm {
     change(name, [](Service& it) {
       it.state = ServiceState::stopped;
       it.instance.reset();
+      it.accepts = {};
     });
   }
   void run(const std::string& name) {
@@ -109,7 +110,8 @@ class FakeScm final : public Scm {
   Result<void> carry_out(const Control& control, Service& it) {
     const Manner& manner = manners_[it.name];
     const bool other = control.instance && it.instance && !(*control.instance == *it.instance);
-    if (control.op != ControlOp::start && (!it.instance || other)) {
+    const bool calls_off = control.op == ControlOp::stop && it.accepts.stop && !it.instance;
+    if (control.op != ControlOp::start && !calls_off && (!it.instance || other)) {
       return fail(ErrorKind::not_active, "not that instance", it.name);
     }
     it.last_progress = system_clock().mono();
@@ -117,7 +119,10 @@ class FakeScm final : public Scm {
       case ControlOp::stop:
         if (manner.refuses_stop) return std::unexpected(*manner.refuses_stop);
         it.state = manner.hangs_on_stop ? ServiceState::stop_pending : ServiceState::stopped;
-        if (!manner.hangs_on_stop) it.instance.reset();
+        if (!manner.hangs_on_stop) {
+          it.instance.reset();
+          it.accepts = {};
+        }
         return {};
       case ControlOp::start:
         if (manner.crashes_on_start) {
