@@ -310,6 +310,11 @@ void Agent::look_after() {
   } else if (*forgotten > 0) {
     log(LogLevel::info, "forgot old jobs", {{"count", std::to_string(*forgotten)}});
   }
+  // Somewhere else than in the journal: a chain that was written anew has another head.
+  if (const auto newest = journal_->audit_rows({.limit = 1}); newest && !newest->empty()) {
+    log(LogLevel::info, "audit trail",
+        {{"rows", std::to_string(newest->front().number)}, {"head", newest->front().hash}});
+  }
   const auto pem = read_small_file(certificate, 1U << 20U);
   if (!pem) return;
   const auto facts = read_certificate(*pem);

@@ -52,7 +52,8 @@ class Agent {
   [[nodiscard]] Result<std::string> reload();
   // A job for each service that `start = "auto"` starts now. Any thread.
   void start_what_is_due();
-  // Forgets old jobs and looks at the certificate's end; now and then.
+  // Forgets old jobs, puts the audit trail's head into the log and looks at the certificate's end;
+  // now and then.
   void look_after();
 
   // The end, in this order ------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 // `serve`: the agent's life from the first look at its settings to the last line of its log.
 
-#include <unistd.h>
-
 #include <chrono>
 #include <memory>
 #include <string>
@@ -10,6 +8,7 @@
 #include "agent/commands.hpp"
 #include "agent/exit_status.hpp"
 #include "agent/files.hpp"
+#include "agent/first_process.hpp"
 #include "agent/lock.hpp"
 #include "agent/log.hpp"
 #include "agent/notify.hpp"
@@ -23,15 +22,11 @@ namespace {
 constexpr Milliseconds upkeep_interval = std::chrono::hours(1);
 constexpr Milliseconds more_time{30'000};  // asked of our own service manager, again and again
 
-// In a container there is nobody else left when the first process ends.
-bool is_first_process() {
-  return ::getpid() == 1;
-}
-
 class Serving {
  public:
-  Serving(const ServeOptions& options, const Signals& signals, const Notifier& notifier)
-      : options_(options), signals_(signals), notifier_(notifier) {}
+  Serving(const ServeOptions& options, bool in_container, const Signals& signals,
+          const Notifier& notifier)
+      : options_(options), in_container_(in_container), signals_(signals), notifier_(notifier) {}
 
   int run() {
     auto settings = read_settings(options_.config);
@@ -64,7 +59,7 @@ class Serving {
 
  private:
   [[nodiscard]] bool must_stop_services() const {
-    return is_first_process() || agent_->on_exit() == config::OnExit::stop;
+    return in_container_ || agent_->on_exit() == config::OnExit::stop;
   }
 
   void ready() {
@@ -113,9 +108,9 @@ class Serving {
   int stop_services() {
     const auto told_again = [this](Milliseconds patience) { return is_told_again(patience); };
     Agent::Stopped stopped = agent_->stop_services(told_again);
-    // With the first process all others of the container end by force: rather wait.
+    // With the container's first process all others end by force: rather wait.
     constexpr Milliseconds look{500};
-    while (stopped == Agent::Stopped::some_left && is_first_process()) {
+    while (stopped == Agent::Stopped::some_left && in_container_) {
       if (agent_->services_up().empty()) {
         stopped = Agent::Stopped::all;
       } else if (told_again(look)) {
@@ -135,6 +130,7 @@ class Serving {
   }
 
   const ServeOptions& options_;
+  const bool in_container_;
   const Signals& signals_;
   const Notifier& notifier_;
   MonoTime next_extension_{};
@@ -145,9 +141,13 @@ class Serving {
 
 int serve(const ServeOptions& options) {
   keep_memory_private();
-  const Signals signals;
-  const Notifier notifier = Notifier::from_environment();
-  return Serving(options, signals, notifier).run();
+  const bool in_container = is_first_process();
+  const auto run = [&options, in_container] {
+    const Signals signals;
+    const Notifier notifier = Notifier::from_environment();
+    return Serving(options, in_container, signals, notifier).run();
+  };
+  return in_container ? run_below_first_process(run) : run();
 }
 
 }  // namespace noforce::agent

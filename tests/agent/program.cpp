@@ -27,8 +27,9 @@ std::string program() {
   return named != nullptr ? named : NOFORCE_BIN;
 }
 
-pid_t spawn(const std::vector<std::string>& words, const std::string& out, const std::string& err) {
-  std::vector<std::string> all{program()};
+pid_t spawn(const std::vector<std::string>& words, const std::string& out, const std::string& err,
+            std::vector<std::string> all = {}) {
+  all.push_back(program());
   all.insert(all.end(), words.begin(), words.end());
   std::vector<char*> argv;
   for (std::string& word : all)
@@ -70,13 +71,14 @@ Outcome run(const std::vector<std::string>& words) {
   return outcome;
 }
 
-ServedAgent::ServedAgent(const std::string& settings, const std::string& state_dir)
+ServedAgent::ServedAgent(const std::string& settings, const std::string& state_dir,
+                         const std::vector<std::string>& below)
     : log_(settings + ".log") {
   const std::string address = state_dir + "/agent.address";
   std::error_code ignored;
   std::filesystem::remove(address, ignored);
   std::filesystem::remove(log_, ignored);  // of an agent before this one
-  pid_ = spawn({"serve", "--config", settings}, log_, log_);
+  pid_ = spawn({"serve", "--config", settings}, log_, log_, below);
   serving_ =
       eventually([&] { return wait(Milliseconds(0)) >= 0 || logs_now("msg=ready"); }) && !ended_;
   address_ = content_of(address);

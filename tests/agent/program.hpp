@@ -22,8 +22,10 @@ struct Outcome {
 // `noforce serve`, until it is told to end.
 class ServedAgent {
  public:
-  // Returns once it serves; `is_serving()` is false when it ended at once.
-  ServedAgent(const std::string& settings, const std::string& state_dir);
+  // Returns once it serves; `is_serving()` is false when it ended at once. `below` is a command
+  // that runs the program; its own pid is then pid().
+  ServedAgent(const std::string& settings, const std::string& state_dir,
+              const std::vector<std::string>& below = {});
   ~ServedAgent();
   ServedAgent(const ServedAgent&) = delete;
   ServedAgent& operator=(const ServedAgent&) = delete;

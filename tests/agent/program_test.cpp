@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -333,6 +334,54 @@ TEST_F(TheProgram, WaitsForASlowServiceAndLeavesItWhenItIsToldAgain) {
   ServedAgent next(settings(), state());
   ASSERT_TRUE(next.is_serving()) << next.log();
   EXPECT_EQ(next.end(), 0) << next.log();
+  EXPECT_TRUE(eventually([&] { return processes_with(dir.path()).empty(); }));
+}
+
+// A pid namespace is what a container is to a process.
+const std::vector<std::string> container{"/usr/bin/unshare", "--pid", "--fork", "--mount-proc"};
+
+bool can_make_containers() {
+  const std::string command = container[0] + " --pid --fork --mount-proc true 2>/dev/null";
+  return std::system(command.c_str()) == 0;  // NOLINT(cert-env33-c): words of this test alone
+}
+
+// The process that is `inner` in the container, seen from outside.
+pid_t outside_pid(const std::string& command, const std::string& inner) {
+  for (const pid_t pid : processes_with(command)) {
+    const std::string status = content_of("/proc/" + std::to_string(pid) + "/status");
+    if (status.find("\nNSpid:\t" + std::to_string(pid) + "\t" + inner + "\n") !=
+        std::string::npos) {
+      return pid;
+    }
+  }
+  return -1;
+}
+
+TEST_F(TheProgram, AsTheFirstProcessOfAContainerOutlivesItsAgentAndStopsTheServicesAtTheEnd) {
+  if (!can_make_containers()) GTEST_SKIP() << "no pid namespaces here";
+  write_settings(sleeper("a"), "leave");
+  init();
+  ServedAgent agent(settings(), state(), container);
+  ASSERT_TRUE(agent.is_serving()) << agent.log();
+  ASSERT_TRUE(eventually([&] { return processes_with(mark("a")).size() == 1; })) << agent.log();
+  const std::vector<pid_t> service = processes_with(mark("a"));
+  const pid_t first = outside_pid("serve --config " + settings(), "1");
+  ASSERT_GT(first, 0);
+
+  const pid_t crashed = outside_pid("serve --config " + settings(), "2");
+  ASSERT_GT(crashed, 0);
+  ::kill(crashed, SIGKILL);
+  EXPECT_TRUE(agent.logs("it is started again")) << agent.log();
+  EXPECT_TRUE(eventually([&] {
+    const std::string log = agent.log();
+    return log.find("msg=ready") != log.rfind("msg=ready");
+  })) << agent.log();
+  EXPECT_EQ(processes_with(mark("a")), service) << "the service knows nothing of it";
+
+  ::kill(first, SIGTERM);
+  EXPECT_EQ(agent.wait(), 0) << agent.log();
+  EXPECT_THAT(agent.log(), HasSubstr("services=\"are stopped\""));
+  EXPECT_THAT(agent.log(), Not(HasSubstr("nothing was killed")));
   EXPECT_TRUE(eventually([&] { return processes_with(dir.path()).empty(); }));
 }
 
