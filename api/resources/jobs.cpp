@@ -245,8 +245,9 @@ Result<Response> list_jobs(Context& context) {
     still += job_etag(*job);
   }
   w.end_array();
-  const bool more = page->more && !page->jobs.empty();
-  w.key("next_page_token").string_or_null(more ? make_page_token("j", page->jobs.back()->id) : "");
+  // A page may be short, or empty, and not be the last: a narrowed credential's jobs can lie far apart.
+  const bool more = page->more;
+  w.key("next_page_token").string_or_null(more ? make_page_token("j", page->next_before) : "");
   w.end_object();
   still += more ? "more" : "end";
   return with_etag(context.request, json_response(200, std::move(w).text()), weak_etag(still));
