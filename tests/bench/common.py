@@ -149,12 +149,17 @@ def private_memory(pid):
     return int(re.search(r"^RssAnon:\s+(\d+)", status, re.M).group(1)) / 1024
 
 
-def wake_ups(pid):
-    """How often its threads were put on a core until now, by their own sleep."""
-    total = 0
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text(), re.M).group(1))
-    return total
+def sleeps_of_threads(pid):
+    """Thread -> how often it has gone to sleep until now."""
+    pattern = re.compile(r"^voluntary_ctxt_switches:\s+(\d+)", re.M)
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return {task.name: int(pattern.search((task / "status").read_text()).group(1)) for task in tasks}
+
+
+def wake_ups(before, after):
+    """Between two sleeps_of_threads; a thread that has ended meanwhile counts once."""
+    ended = len(before.keys() - after.keys())
+    return ended + sum(count - before.get(thread, 0) for thread, count in after.items())
 
 
 def cpu_seconds(pid):

@@ -3,7 +3,7 @@ all threads), for agent, keeper, supervisord and dinit in the same ten seconds. 
 a request of each kind before, and nobody is connected."""
 import time
 
-from common import Agent, Figure, private_memory, service_table, wake_ups
+from common import Agent, Figure, private_memory, service_table, sleeps_of_threads, wake_ups
 from peers import Dinit, Supervisor
 
 SPAN = 10
@@ -25,10 +25,10 @@ wakes = Figure("wake-ups, idle, 20 services", "a second", "below 1")
 
 time.sleep(3)  # what a start leaves to be done
 for _ in range(3):
-    before = {name: wake_ups(pid) for name, pid in pids.items()}
+    before = {name: sleeps_of_threads(pid) for name, pid in pids.items()}
     time.sleep(SPAN)
     for name, pid in pids.items():
-        wakes.add(name, (wake_ups(pid) - before[name]) / SPAN)
+        wakes.add(name, wake_ups(before[name], sleeps_of_threads(pid)) / SPAN)
         memory.add(name, private_memory(pid))
     for figure in (wakes, memory):
         figure.add("agent and keeper", figure.samples["agent"][-1] + figure.samples["keeper"][-1])

@@ -179,7 +179,9 @@ class SystemdUser:
         units = self.folder / "config/systemd/user"
         units.mkdir(parents=True)
         for name, argv in commands.items():
-            (units / f"{name}.service").write_text(f"[Service]\nExecStart={' '.join(map(str, argv))}\n")
+            (units / f"{name}.service").write_text(
+                f"[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart={' '.join(map(str, argv))}\n"
+            )
         self.environment = dict(
             os.environ, XDG_RUNTIME_DIR=str(run), XDG_CONFIG_HOME=str(self.folder / "config"),
             DBUS_SESSION_BUS_ADDRESS=f"unix:path={run}/systemd/private",
