@@ -48,7 +48,9 @@ Result<void> probe_once(const std::string& url, Milliseconds timeout) {
         return true;
       },
       [&received](const char*, std::size_t size) { return (received += size) <= kMostBody; });
-  // The status line is the answer, however the body went.
+  // The status line is the answer, however the body went. (Where there is no body, as with 204, the
+  // library does not call the handler above.)
+  if (status == 0 && answer) status = answer->status;
   if (status == 0)
     return fail(ErrorKind::verify_failed,
                 "No answer from " + url + ": " + httplib::to_string(answer.error()) + ".");

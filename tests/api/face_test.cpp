@@ -2,6 +2,7 @@
 // is a fake.
 #include "api/face.hpp"
 
+#include <stdexcept>
 #include <thread>
 
 #include "api/contract.hpp"
@@ -114,6 +115,33 @@ TEST_F(AFace, RefusesPathsAndMethodsThatItDoesNotHave) {
   EXPECT_EQ(ask(viewer, "HEAD", "/v1/services").status, 200);
   EXPECT_EQ(refusal(ask(viewer, "GET", "/v1/services?stat=running")), "422 malformed");
   EXPECT_EQ(refusal(ask(viewer, "GET", "/v1/services", "{}")), "422 malformed");
+}
+
+// Fails where a handler asks for the time.
+class BrokenClock final : public Clock {
+ public:
+  MonoTime mono() const override {
+    if (broken) throw std::runtime_error("secret of the inside");
+    return system_clock().mono();
+  }
+  WallTime wall() const override { return system_clock().wall(); }
+  bool broken = false;
+};
+
+TEST_F(AFace, GivesNothingAwayWhenItFailsInside) {
+  BrokenClock clock;
+  Face broken({.jobs = *jobs,
+               .credentials = *credentials,
+               .journal = *journal,
+               .events = *events,
+               .hosts = {"agent.example"},
+               .clock = clock});
+  clock.broken = true;
+  const Response response = broken.handle(
+      test::make_request("GET", "/v1/services/w3svc", {{"Authorization", "Bearer " + viewer}}));
+  clock.broken = false;
+  EXPECT_EQ(refusal(response), "500 internal");
+  EXPECT_EQ(response.body.find("secret"), std::string::npos);
 }
 
 // Services and groups ----------------------------------------------------------------------------
