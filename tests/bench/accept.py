@@ -2,7 +2,8 @@
 WAL+FULL commits of one row with a job's JSON, one connection, on the same file system.
 
 "queued" is acceptance alone: 32 services hang in their stop, and restarts of them queue up behind
-that. "run" are jobs that also run meanwhile: each a reload (SIGHUP) of one of 32 services."""
+that, from none each round; "behind 10 000" starts from a queue as long as max_queued's default. "run"
+are jobs that also run meanwhile: each a reload (SIGHUP) of one of 32 services."""
 import json
 import sqlite3
 import time
@@ -28,15 +29,44 @@ end
     return path
 
 
-control = temporary_folder("control") / "told"
-control.write_text("stop = hang\n")
-worker = [BUILD / "tests/services/svc_worker"]
-queues = make_agent("".join(service_table(n, worker + ["--control", control]) for n in NAMES))
-runs = make_agent("".join(service_table(n, worker, reload_signal="SIGHUP") for n in NAMES))
-for name in NAMES:
-    queues.request("POST", f"/v1/services/{name}/stop")
-restarts, reloads = make_script(queues, "restart"), make_script(runs, "reload")
-job_size = len(json.dumps(queues.request("POST", "/v1/services/s00/restart")[1]))
+class Hung:
+    """An agent whose services all hang in their stop until this ends."""
+
+    def __init__(self):
+        self.control = temporary_folder("control") / "told"
+        self.control.write_text("stop = hang\n")
+        worker = [BUILD / "tests/services/svc_worker", "--control", self.control]
+        self.agent = make_agent("".join(service_table(n, worker) for n in NAMES))
+        self.script = make_script(self.agent, "restart")
+        for name in NAMES:
+            self.agent.request("POST", f"/v1/services/{name}/stop")
+
+    def accepted(self, seconds=SECONDS):
+        return wrk(self.agent.url, 32, [self.agent.header], self.script, seconds)
+
+    def end(self):
+        self.control.write_text("stop = now\n")
+        self.agent.end()
+
+
+def accepted_from_none():
+    hung = Hung()
+    try:
+        return hung.accepted()
+    finally:
+        hung.end()
+
+
+crowded = Hung()
+queued = 0
+while queued < 10_000:
+    queued += crowded.accepted(1)
+job_size = len(json.dumps(crowded.agent.request("POST", "/v1/services/s00/restart")[1]))
+
+runs = make_agent("".join(
+    service_table(n, [BUILD / "tests/services/svc_worker"], reload_signal="SIGHUP") for n in NAMES
+))
+reloads = make_script(runs, "reload")
 
 database = sqlite3.connect(temporary_folder("sqlite") / "jobs.db", isolation_level=None)
 database.execute("PRAGMA journal_mode=WAL")
@@ -64,11 +94,11 @@ def after_its_jobs_ended(sample):
 
 figure = Figure("jobs accepted, 32 clients", "jobs/s", "2 x SQLite")
 figure.interleave({
-    "noforce, queued": lambda: wrk(queues.url, 32, [queues.header], restarts),
+    "noforce, queued": accepted_from_none,
     "noforce, run": lambda: after_its_jobs_ended(lambda: wrk(runs.url, 32, [runs.header], reloads)),
     "SQLite WAL+FULL": single_commits,
 })
+figure.interleave({"noforce, behind 10 000": lambda: crowded.accepted(1)}, 1)
 figure.print("noforce, queued", ["SQLite WAL+FULL"])
-control.write_text("stop = now\n")
-queues.end()
+crowded.end()
 runs.end()
