@@ -204,6 +204,15 @@ Move decide_stopped_start(const Step& step, StepDrive& drive, const Service& ser
       if (service.exit) error.native_code = service.exit->code;
       return end_failed(std::move(error), step);
     }
+    // An answer with unknown effect, and it is still stopped: a start is asked for again without
+    // harm (1056 if it was on its way after all).
+    if (drive.sent && drive.answer && drive.busy < kMostBusyAnswers) {
+      const MonoTime again = drive.sent_at + kBusyPause * (drive.busy + 1);
+      if (now < again) return WaitFor{again};
+      ++drive.busy;
+      drive.sent = false;
+      drive.answer.reset();
+    }
     if (drive.sent) return wait_for_progress(step, drive, service, rules, now);
   }
   if (now >= rules.deadline && !step.restoring) {  // it never forbids what brings a service back

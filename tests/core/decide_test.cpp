@@ -266,6 +266,15 @@ TEST_F(AStart, FailsWithTheExitCodeWhenItIsStoppedAgain) {
   EXPECT_EQ(as<StepEnd>(move)->error->native_code, 7);
 }
 
+TEST_F(AStart, IsAskedForAgainAfterAnAnswerWithUnknownEffectWhileItIsStopped) {
+  sent();
+  Error unknown{.kind = ErrorKind::timeout, .detail = "1053"};
+  unknown.effect = Effect::unknown;
+  answered(std::unexpected(unknown));
+  EXPECT_NE(as<WaitFor>(decide()), nullptr);
+  EXPECT_NE(as<Send>(decide(seconds(1))), nullptr);
+}
+
 TEST_F(AStart, IsNotSentToADisabledService) {
   service.start_type = StartType::disabled;
   expect_end(decide(), StepResult::failed, ErrorKind::service_disabled);

@@ -187,7 +187,11 @@ TEST(AKilledKeeper, AtAnyInstantNeitherLosesNorDoublesAService) {
     estate.send(ControlOp::start, "web", start, std::nullopt);
     ASSERT_TRUE(estate.wait([&] { return estate.listener().answers(start) > 0; })) << round;
     first.join();
-    ASSERT_TRUE(estate.wait_for("web", ServiceState::running)) << round;
+    const auto started = *estate.listener().answer(start);
+    ASSERT_TRUE(started) << round << ": " << started.error().detail;
+    ASSERT_TRUE(estate.wait_for("web", ServiceState::running))
+        << round << ": " << to_string(estate.service("web").state) << ", "
+        << estate.service("web").status_text;
     std::vector<std::int64_t> puppets;
     for (const auto& p : all_processes()) {
       if (p.session == p.pid && !p.gone() && estate.is_puppet(p.pid)) puppets.push_back(p.pid);
