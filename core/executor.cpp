@@ -194,7 +194,7 @@ void Executor::take(Accepted accepted, MonoTime now) {
   step(run, now);
 }
 
-void Executor::take(Cancelled cancelled, MonoTime now) {
+void Executor::take(const Cancelled& cancelled, MonoTime now) {
   const auto at = runs_.find(cancelled.job);
   if (at == runs_.end()) return;
   Run& run = at->second;

@@ -124,7 +124,7 @@ class Executor final : public ScmSink, public AttendantSink {
   void post(Message message);
   [[nodiscard]] MonoTime next_wake() const;
   void take(Accepted accepted, MonoTime now);
-  void take(Cancelled cancelled, MonoTime now);
+  void take(const Cancelled& cancelled, MonoTime now);
   void take(Answered answered, MonoTime now);
   void take(Held held, MonoTime now);
   void take(Connection connection, MonoTime now);
