@@ -165,7 +165,9 @@ void Executor::begin(Run& run, const Plan& plan, const Picture& picture, MonoTim
   job.started_at = parts_.clock.wall();
   job.boot = boot_id();
   job.plan_digest = plan.digest;
-  job.warnings = plan.warnings;
+  for (const auto& warning : plan.warnings) {
+    if (!contains(job.warnings, warning)) job.warnings.push_back(warning);
+  }
   run.begun = now;
   run.deadline = now + job.options.deadline;
   for (const auto& name : job.touches) {

@@ -29,15 +29,6 @@ std::set<std::string> services_in(const Plan& plan) {
   return all;
 }
 
-bool may_see_job(const Principal& principal, const Job& job) {
-  if (principal.services.empty()) return true;
-  const auto sees = [&principal](const std::string& service) { return principal.may_see(service); };
-  return std::all_of(job.services.begin(), job.services.end(), sees) &&
-         std::all_of(job.consented.begin(), job.consented.end(), sees) &&
-         std::all_of(job.steps.begin(), job.steps.end(),
-                     [&sees](const Step& step) { return sees(step.service); });
-}
-
 std::string in_words(Action action) {
   switch (action) {
     case Action::stop:
@@ -85,6 +76,15 @@ Error forbidden_service(const Principal& principal, const std::string& service) 
 }
 
 }  // namespace
+
+bool may_see_job(const Principal& principal, const Job& job) {
+  if (principal.services.empty()) return true;
+  const auto sees = [&principal](const std::string& service) { return principal.may_see(service); };
+  return std::all_of(job.services.begin(), job.services.end(), sees) &&
+         std::all_of(job.consented.begin(), job.consented.end(), sees) &&
+         std::all_of(job.steps.begin(), job.steps.end(),
+                     [&sees](const Step& step) { return sees(step.service); });
+}
 
 class Jobs::Impl {
  public:

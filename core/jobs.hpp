@@ -41,6 +41,9 @@ struct Submission {
   bool replayed = false;  // the Idempotency-Key named a job that was already there
 };
 
+// Whether a (narrowed) credential may see a job: all that it names, would take down, or does.
+[[nodiscard]] bool may_see_job(const Principal& principal, const Job& job);
+
 struct DryRun {
   Plan plan;
   std::optional<Error> refusal;          // what the real call would be refused with

@@ -34,15 +34,6 @@ struct EventFilter {
   }
 };
 
-// The rule by which Jobs shows a job to a narrowed credential: it may see all that the job names,
-// would take down, or does.
-bool may_see_job(const Principal& principal, const Job& job) {
-  return principal.services.empty() ||
-         (principal.may_see_all(job.services) && principal.may_see_all(job.consented) &&
-          std::all_of(job.steps.begin(), job.steps.end(),
-                      [&](const Step& step) { return principal.may_see(step.service); }));
-}
-
 class EventStream final : public BodyStream {
  public:
   EventStream(const Context& context, EventFilter filter, std::uint64_t after)
