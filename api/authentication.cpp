@@ -62,8 +62,10 @@ Result<Principal> authenticate(const Request& request, const Credentials& creden
   const auto token = bearer_token(request.headers);
   if (!token) return std::unexpected(token.error());
   auto principal = credentials.check(*token);
-  if (!principal && principal.error().kind == ErrorKind::unauthorized)
+  if (!principal && principal.error().kind == ErrorKind::unauthorized) {
+    principal.error().detail += ".";
     principal.error().detail += kHowToGetAToken;
+  }
   return principal;
 }
 
@@ -75,8 +77,11 @@ bool is_host_ours(const Request& request, const std::vector<std::string>& names)
   if (host.ends_with('.')) host.remove_suffix(1);
   if (host.empty()) return false;
   if (host == request.local_address) return true;
-  return std::any_of(names.begin(), names.end(),
-                     [host](const std::string& name) { return same_word(name, host); });
+  return std::any_of(names.begin(), names.end(), [host](std::string_view name) {
+    if (!name.starts_with("*.")) return same_word(name, host);
+    const auto dot = host.find('.');  // a wildcard stands for one label, as in TLS
+    return dot != 0 && dot != std::string_view::npos && same_word(name.substr(1), host.substr(dot));
+  });
 }
 
 bool Denials::is_flooding(const std::string& address) {

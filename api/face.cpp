@@ -147,7 +147,11 @@ class Face::Impl {
     }
     auto response = perform(context);
     if (response) return std::move(*response);
-    Response problem = to_response(to_problem(response.error()));
+    const Error& error = response.error();
+    if (error.kind == ErrorKind::forbidden && !error.audited)
+      denials_.record(context.caller.principal.name, context.caller.address, error.kind,
+                      std::string(context.route.id) + ": " + error.detail, false);
+    Response problem = to_response(to_problem(error));
     if (problem.status == 401) problem.headers.add("WWW-Authenticate", "Bearer realm=\"noforce\"");
     return problem;
   }
@@ -196,8 +200,6 @@ class Face::Impl {
                 .detail = principal.name + " has the role " +
                           std::string(to_string(principal.role)) + "; this needs " +
                           std::string(to_string(needed)) + ". Ask an admin for such a token."};
-    denials_.record(principal.name, context.caller.address, error.kind,
-                    std::string(context.route.id) + ": " + error.detail, false);
     return error;
   }
 

@@ -143,6 +143,12 @@ Response json_response(int status, std::string body) {
   return response;
 }
 
+Response text_page(std::string body, const std::string& next_page_token) {
+  Response response = text_response(200, std::move(body));
+  if (!next_page_token.empty()) response.headers.add("Noforce-Next-Page-Token", next_page_token);
+  return response;
+}
+
 Response text_response(int status, std::string body) {
   Response response;
   response.status = status;

@@ -24,6 +24,9 @@ enum class Format : std::uint8_t { json, text };
 
 [[nodiscard]] Response json_response(int status, std::string body);
 [[nodiscard]] Response text_response(int status, std::string body);
+// A page of a list as text; where there is another one its token is in a header, or who greps the
+// lines would take them for all.
+[[nodiscard]] Response text_page(std::string body, const std::string& next_page_token);
 // With the ETag; 304 without body where the caller has it already.
 [[nodiscard]] Response with_etag(const Request& request, Response response, std::string etag);
 

@@ -97,6 +97,10 @@ Problem to_problem(const Error& error) {
                   .native_name = error.native_name,
                   .dependents = error.dependents,
                   .retry_after_s = error.retry_after_s};
+  // Core's sentences may begin with a name; what begins with a word begins with a capital here.
+  if (!problem.detail.empty() && error.service.empty() && problem.detail[0] >= 'a' &&
+      problem.detail[0] <= 'z')
+    problem.detail[0] = static_cast<char>(problem.detail[0] - 'a' + 'A');
   if (!problem.retry_after_s) problem.retry_after_s = default_retry_after(problem.status);
   return problem;
 }

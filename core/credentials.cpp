@@ -24,13 +24,18 @@ bool is_token_name(std::string_view name) {
          name.find_first_not_of(allowed) == std::string_view::npos;
 }
 
-Result<void> check_new(const std::string& name, const std::vector<std::string>& services,
+Result<void> check_new(const std::string& name, Role role, const std::vector<std::string>& services,
                        const std::vector<std::string>& actions,
                        const std::optional<WallTime>& expires_at, WallTime now) {
   if (!is_token_name(name)) {
     return fail(ErrorKind::malformed,
                 "a token's name is 1 to 64 letters, digits, '.', '_' or '-'; '" +
                     clean_text(name, 80) + "' is not");
+  }
+  if (role == Role::admin && (!services.empty() || !actions.empty())) {
+    return fail(ErrorKind::malformed,
+                "an admin's token covers the whole machine (audit, hold) and cannot be narrowed; "
+                "narrow an operator's or a viewer's");
   }
   for (const std::string& glob : services) {
     if (glob.empty() || glob.size() > longest_glob || clean_text(glob, longest_glob) != glob) {
@@ -109,7 +114,7 @@ Result<NewToken> Credentials::create(const std::string& name, Role role,
                                      std::optional<WallTime> expires_at, const std::string& by) {
   const MutexLock one_at_a_time(change_);
   const WallTime now = clock_.wall();
-  if (auto good = check_new(name, services, actions, expires_at, now); !good) {
+  if (auto good = check_new(name, role, services, actions, expires_at, now); !good) {
     return std::unexpected(good.error());
   }
   NewToken made;

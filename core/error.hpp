@@ -82,6 +82,7 @@ struct Error {
   std::string native_name;                  // e.g. "ERROR_DEPENDENT_SERVICES_RUNNING", "ENOENT"
   std::vector<std::string> dependents;      // dependents_running: who would go down, in stop order
   Effect effect = Effect::none;
+  bool audited = false;              // the trail has it already: nobody else records it
   std::optional<int> retry_after_s;  // queue_full, cooldown, rate_limited, shutting_down
 
   bool operator==(const Error&) const = default;

@@ -380,7 +380,7 @@ class Jobs::Impl {
                             const std::optional<IdempotencyKey>& key) {
     auto submitted = try_submit(caller, request, key);
     if (!submitted) {
-      const Error& error = submitted.error();
+      Error& error = submitted.error();
       const auto noted = parts_.journal.audit(
           {.principal = caller.principal.name,
            .address = caller.address,
@@ -390,6 +390,7 @@ class Jobs::Impl {
            .services = cleaned_names(request.services),
            .detail =
                clean_text(std::string(to_string(request.action)) + ": " + error.detail, 500)});
+      error.audited = true;
       if (!noted) log_warning("audit", "A refusal could not be recorded: " + noted.error().detail);
     }
     return submitted;
@@ -655,7 +656,7 @@ Result<Submission> Jobs::submit(const Caller& caller, const JobRequest& request,
 Result<DryRun> Jobs::dry_run(const Caller& caller, const JobRequest& request) {
   return impl_->dry_run(caller, request);
 }
-Result<JobPtr> Jobs::find(const Caller& caller, std::string_view id) {
+Result<JobPtr> Jobs::find(const Caller& caller, std::string_view id) const {
   return impl_->find(caller, id);
 }
 Result<JobPtr> Jobs::wait(const Caller& caller, std::string_view id, MonoTime until) {

@@ -96,7 +96,7 @@ class Jobs {
   // to show (unknown service, scope, cycle).
   [[nodiscard]] Result<DryRun> dry_run(const Caller& caller, const JobRequest& request);
   // unknown_job also where the caller may not see it.
-  [[nodiscard]] Result<JobPtr> find(const Caller& caller, std::string_view id);
+  [[nodiscard]] Result<JobPtr> find(const Caller& caller, std::string_view id) const;
   // Waits until the job is done or `until` (or the agent ends); the job as it is then.
   [[nodiscard]] Result<JobPtr> wait(const Caller& caller, std::string_view id, MonoTime until);
   [[nodiscard]] Result<JobPage> list(const Caller& caller, JobFilter filter);

@@ -43,19 +43,20 @@ Result<Response> list_audit(Context& context) {
   if (!rows) return std::unexpected(rows.error());
   const bool more = rows->size() > limit;
   if (more) rows->resize(limit);
+  const std::string next =
+      more ? make_page_token("a", std::to_string(rows->back().number)) : std::string();
   if (*format == Format::text) {
     std::string text;
     for (const AuditRow& row : *rows)
       text += audit_line(row);
-    return text_response(200, std::move(text));
+    return text_page(std::move(text), next);
   }
   JsonWriter w(256 + rows->size() * 384);
   w.begin_object().key("items").begin_array();
   for (const AuditRow& row : *rows)
     write_audit_row(w, row);
   w.end_array();
-  w.key("next_page_token")
-      .string_or_null(more ? make_page_token("a", std::to_string(rows->back().number)) : "");
+  w.key("next_page_token").string_or_null(next);
   w.end_object();
   return json_response(200, std::move(w).text());
 }

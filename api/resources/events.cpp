@@ -112,7 +112,7 @@ class EventStream final : public BodyStream {
             .dependents = visible(parts_.jobs.picture()->graph->dependents(service.name)),
             .groups = policies->groups_of(service.name),
             .is_protected = policies->of(service.name).is_protected,
-            .job = parts_.jobs.job_of(service.name)};
+            .job = visible_job(parts_.jobs, caller_, service.name)};
   }
 
   const FaceParts& parts_;  // the face outlives its streams

@@ -234,7 +234,7 @@ Result<Response> list_jobs(Context& context) {
     std::string text;
     for (const JobPtr& job : page->jobs)
       text += job_line(*job, context.parts.clock.wall());
-    return text_response(200, std::move(text));
+    return text_page(std::move(text), page->more ? make_page_token("j", page->next_before) : "");
   }
   const MonoTime now = context.parts.clock.mono();
   JsonWriter w(256 + page->jobs.size() * 2048);

@@ -15,6 +15,9 @@ Result<Response> get_contract_json(Context& context);
 Result<Response> get_agent(Context& context);
 
 // services.cpp
+// The job on this service, where the caller may see it.
+[[nodiscard]] std::optional<std::string> visible_job(const Jobs& jobs, const Caller& caller,
+                                                     const std::string& service);
 Result<Response> list_services(Context& context);
 Result<Response> get_service(Context& context);
 

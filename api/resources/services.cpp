@@ -33,7 +33,7 @@ struct Estate {
             .dependents = visible(picture->graph->dependents(service.name)),
             .groups = policies->groups_of(service.name),
             .is_protected = policies->of(service.name).is_protected,
-            .job = context.parts.jobs.job_of(service.name)};
+            .job = visible_job(context.parts.jobs, context.caller, service.name)};
   }
 };
 
@@ -81,6 +81,14 @@ Result<ServiceFilter> read_filter(const Context& context, const Policies& polici
 
 }  // namespace
 
+std::optional<std::string> visible_job(const Jobs& jobs, const Caller& caller,
+                                       const std::string& service) {
+  auto id = jobs.job_of(service);
+  if (!id || caller.principal.services.empty()) return id;
+  const auto job = jobs.find(caller, *id);
+  return job ? id : std::nullopt;
+}
+
 Result<Response> list_services(Context& context) {
   const Estate estate(context);
   auto filter = read_filter(context, *estate.policies);
@@ -125,8 +133,9 @@ Result<Response> list_services(Context& context) {
     still += weak_etag(written, moving_part(written));
   }
   w.end_array();
-  if (*format == Format::text) return text_response(200, std::move(text));
-  w.key("next_page_token").string_or_null(more ? make_page_token("s", last) : "");
+  const std::string next = more ? make_page_token("s", last) : std::string();
+  if (*format == Format::text) return text_page(std::move(text), next);
+  w.key("next_page_token").string_or_null(next);
   w.end_object();
   still += more ? "more" : "end";
   return with_etag(context.request, json_response(200, std::move(w).text()), weak_etag(still));

@@ -58,6 +58,8 @@ Result<std::shared_ptr<SSL_CTX>> make_tls_context(const TlsFiles& files) {
                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);  // tickets resume, without our memory
   SSL_CTX_set_num_tickets(raw, 1);
+  // Nobody is there to type a passphrase: such a key is refused, instead of waiting at a terminal.
+  SSL_CTX_set_default_passwd_cb(raw, [](char*, int, int, void*) { return -1; });
   // One read a record instead of two: its header comes with it.
   SSL_CTX_set_read_ahead(raw, 1);
   SSL_CTX_set_default_read_buffer_len(raw, 4096);
@@ -72,7 +74,8 @@ Result<std::shared_ptr<SSL_CTX>> make_tls_context(const TlsFiles& files) {
                                           " cannot be used: " + openssl_reason() + ".");
   if (SSL_CTX_use_PrivateKey_file(raw, files.key.c_str(), SSL_FILETYPE_PEM) != 1)
     return fail(ErrorKind::malformed,
-                "The key " + files.key + " cannot be used: " + openssl_reason() + ".");
+                "The key " + files.key + " cannot be used (" + openssl_reason() +
+                    "). It has to be a private key in PEM, without a passphrase.");
   if (SSL_CTX_check_private_key(raw) != 1) {
     ERR_clear_error();
     return fail(ErrorKind::malformed, "The key " + files.key + " is not that of the certificate " +

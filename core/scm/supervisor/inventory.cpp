@@ -59,7 +59,11 @@ bool Inventory::take(const Status& status) {
   }
   service.name = status.name;
   service.display_name = status.display_name;
-  if (settings != nullptr) describe(service, *settings);
+  if (settings != nullptr) {
+    describe(service, *settings);
+  } else {
+    service.start_type = StartType::disabled;  // taken out: once stopped it cannot be started again
+  }
   service.state = status.state;
   service.instance = status.instance;
   service.accepts = status.accepts;

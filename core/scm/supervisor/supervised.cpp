@@ -429,7 +429,8 @@ Status Supervised::status() const {
   out.since_ms = record_.since_ms;
   out.defined = defined_;
   out.wants_tcp = ready_but_tcp() && !spec_.ready_tcp.empty() && !record_.tcp_ready;
-  if (!defined_) out.warnings.push_back("taken out of the settings: listed until it stops");
+  if (!defined_)
+    out.warnings.push_back(spec_.name + " was taken out of the settings: listed until it stops");
   if (record_.restart_due) {
     out.warnings.push_back("restarting in " + std::to_string(restart_delay_.count()) +
                            " ms after " + exit_words(record_.exit));
