@@ -20,7 +20,7 @@ void take_off(Index& index, const Job& job) {
 
 }  // namespace
 
-void Board::put(JobPtr job) {
+void Board::put(const JobPtr& job) {
   const MutexLock lock(mutex_);
   Entry& entry = jobs_[job->id];
   const bool was_done = entry.job && entry.job->state == JobState::done;

@@ -21,7 +21,7 @@ class Board {
   // How many ended jobs stay on the board (the journal has all).
   static constexpr std::size_t kKeptEnded = 256;
 
-  void put(JobPtr job);
+  void put(const JobPtr& job);
   // Null when it is not on the board: look in the journal.
   [[nodiscard]] JobPtr find(std::string_view id) const;
   // Waits until the job is done, `until` has come, or the board is closed; the job as it is then;

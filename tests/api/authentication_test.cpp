@@ -47,6 +47,12 @@ TEST(TheHost, IsOneOfTheAgentsNamesOrTheAddressThatWasReached) {
   for (const char* foreign :
        {"", "evil.example", "agent.example.evil", "192.0.2.3", ":8443", "[::1", "."})
     EXPECT_FALSE(ours(foreign)) << foreign;
+  const auto under_wildcard = [](const char* host) {
+    return is_host_ours(make_request("GET", "/", {{"Host", host}}), {"*.example.org"});
+  };
+  EXPECT_TRUE(under_wildcard("agent7.example.org"));
+  for (const char* foreign : {"example.org", ".example.org", "a.b.example.org", "example.com"})
+    EXPECT_FALSE(under_wildcard(foreign)) << foreign;
   Request local = make_request("GET", "/", {{"Host", "x"}});
   local.is_local = true;
   EXPECT_TRUE(is_host_ours(local, {}));

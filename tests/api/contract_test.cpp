@@ -22,7 +22,8 @@ const Json& contract() {
   return parsed;
 }
 
-const Json& resolve(const Json& node) {
+// By value: a node may be a temporary.
+Json resolve(const Json& node) {
   if (!node.contains("$ref")) return node;
   return contract().at(Json::json_pointer(node.at("$ref").get<std::string>().substr(1)));
 }

@@ -35,6 +35,13 @@ class Tokens : public testing::Test {
   std::unique_ptr<Credentials> credentials_;
 };
 
+TEST_F(Tokens, AreNotNarrowedForAnAdmin) {
+  const auto made =
+      credentials_->create("half", Role::admin, {"w3*"}, {}, std::nullopt, "local:root");
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().kind, ErrorKind::malformed);
+}
+
 TEST_F(Tokens, AreCheckedByTheirSecret) {
   const NewToken made = create("ci-deploy");
   EXPECT_EQ(made.secret.size(), 46U);
