@@ -13,6 +13,7 @@
 #include "agent/log.hpp"
 #include "agent/process.hpp"
 #include "api/http_probe.hpp"
+#include "api/server/tls_context.hpp"
 #include "core/graph.hpp"
 #include "core/text.hpp"
 #include "core/ulid.hpp"
@@ -104,7 +105,11 @@ Result<std::unique_ptr<Agent>> Agent::start(Parts parts) {
   std::unique_ptr<Agent> agent(new Agent(std::move(parts)));
   if (auto done = agent->open_journal(); !done) return std::unexpected(done.error());
   if (auto done = agent->start_jobs(); !done) return std::unexpected(done.error());
-  if (auto done = agent->open_doors(); !done) return std::unexpected(done.error());
+  if (auto done = agent->open_doors(); !done) {
+    // A keeper that has nothing to keep would be left behind by an agent that never was.
+    if (agent->services_up().empty()) (void)agent->end_keeper();
+    return std::unexpected(done.error());
+  }
   agent->started_ = true;
   agent->note("agent.started", "noforce " + agent->version_ + " at " + agent->address_);
   return agent;
@@ -196,6 +201,10 @@ Result<void> Agent::check_tls_files(const api::TlsFiles& files) const {
                 "there is no " + file +
                     (made_by_init ? "; run `noforce init --state-dir " + state_.path() + "` first"
                                   : "; the settings name it in [tls]"));
+  }
+  // Tried before anything is started, as the server will use them.
+  if (const auto usable = api::make_tls_context(files); !usable) {
+    return std::unexpected(usable.error());
   }
   return {};
 }
