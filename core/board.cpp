@@ -29,6 +29,11 @@ void Board::put(const JobPtr& job) {
     take_off(by_service_, *entry.job);
   }
   entry.job = job;
+  if (job->state == JobState::running || job->state == JobState::cancelling) {
+    begun_[job->id] = job;
+  } else {
+    begun_.erase(job->id);
+  }
   if (job->state == JobState::done) {
     if (!was_done) ended_.push_back(job->id);
   } else {
@@ -81,12 +86,12 @@ JobPtr Board::wait(std::string_view id, MonoTime until, std::uint64_t revision,
   }
 }
 
-std::vector<JobPtr> Board::unfinished() const {
+std::vector<JobPtr> Board::begun() const {
   const MutexLock lock(mutex_);
   std::vector<JobPtr> all;
-  for (const auto& [id, entry] : jobs_) {
-    if (entry.job->state != JobState::done) all.push_back(entry.job);
-  }
+  all.reserve(begun_.size());
+  for (const auto& [id, job] : begun_)
+    all.push_back(job);
   return all;
 }
 

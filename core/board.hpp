@@ -30,8 +30,8 @@ class Board {
   // The same, but it is enough that the job has changed since this revision.
   [[nodiscard]] JobPtr wait_beyond(std::string_view id, std::uint64_t revision,
                                    MonoTime until) const;
-  // Those not done, oldest first.
-  [[nodiscard]] std::vector<JobPtr> unfinished() const;
+  // Those that have begun and are not done, oldest first.
+  [[nodiscard]] std::vector<JobPtr> begun() const;
   [[nodiscard]] std::size_t count(JobState state) const;
   // The job that runs on this service, or else the oldest one that waits for it; empty: none.
   [[nodiscard]] std::string job_on(std::string_view service) const;
@@ -49,6 +49,7 @@ class Board {
 
   mutable Mutex mutex_;
   mutable std::map<std::string, Entry, std::less<>> jobs_ NOFORCE_GUARDED_BY(mutex_);
+  std::map<std::string, JobPtr, std::less<>> begun_ NOFORCE_GUARDED_BY(mutex_);
   std::deque<std::string> ended_ NOFORCE_GUARDED_BY(mutex_);
   // By service: the unfinished jobs that touch it, oldest first.
   std::map<std::string, std::map<std::string, JobPtr>, std::less<>> by_service_

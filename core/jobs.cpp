@@ -172,8 +172,8 @@ class Jobs::Impl {
   [[nodiscard]] PicturePtr expected_picture() const {
     PicturePtr now = parts_.scm.snapshot();
     std::shared_ptr<Picture> expected;
-    for (const JobPtr& job : board_.unfinished()) {
-      if (job->state == JobState::queued || job->action != Action::restart) continue;
+    for (const JobPtr& job : board_.begun()) {
+      if (job->action != Action::restart) continue;
       for (const Found& found : job->found) {
         const Service* service = now->find(found.service);
         if (service == nullptr || !counts_as_up(found.state) || counts_as_up(service->state)) {

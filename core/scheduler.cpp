@@ -1,6 +1,7 @@
 #include "core/scheduler.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace noforce {
 
@@ -18,10 +19,13 @@ void Scheduler::extend(const std::string& job, const std::vector<std::string>& t
     // Before those that were added later and have not begun: the order is the same in every queue,
     // or two jobs could wait for each other.
     auto& queue = queues_[service];
-    const auto place = std::find_if(queue.begin(), queue.end(), [&](const std::string& other) {
-      const Entry& entry = jobs_.find(other)->second;
-      return entry.number > at->second.number && !entry.begun;
-    });
+    // From the back, where a new job belongs: a long queue costs nothing.
+    auto place = queue.end();
+    while (place != queue.begin()) {
+      const Entry& before = jobs_.find(*std::prev(place))->second;
+      if (before.number < at->second.number || before.begun) break;
+      --place;
+    }
     queue.insert(place, job);
   }
 }
