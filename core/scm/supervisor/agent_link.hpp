@@ -8,8 +8,8 @@
 #include <string>
 #include <unordered_set>
 
+#include "core/fd.hpp"
 #include "core/scm/supervisor/event_loop.hpp"
-#include "core/scm/supervisor/fd.hpp"
 #include "core/scm/supervisor/packet.hpp"
 #include "core/scm/supervisor/protocol.hpp"
 

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "core/clock.hpp"
+#include "core/fd.hpp"
 #include "core/scm/port.hpp"
-#include "core/scm/supervisor/fd.hpp"
 #include "core/scm/supervisor/mailbox.hpp"
 #include "core/scm/supervisor/spec.hpp"
 #include "core/thread_safety.hpp"

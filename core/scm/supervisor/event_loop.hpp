@@ -10,7 +10,7 @@
 #include <unordered_map>
 
 #include "core/clock.hpp"
-#include "core/scm/supervisor/fd.hpp"
+#include "core/fd.hpp"
 
 namespace noforce::supervisor {
 

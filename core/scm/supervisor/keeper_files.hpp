@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/scm/supervisor/fd.hpp"
+#include "core/fd.hpp"
 #include "core/scm/supervisor/spec.hpp"
 
 namespace noforce::supervisor {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/clock.hpp"
-#include "core/scm/supervisor/fd.hpp"
+#include "core/fd.hpp"
 
 namespace noforce::supervisor {
 

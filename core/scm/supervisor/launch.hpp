@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "core/scm/supervisor/fd.hpp"
+#include "core/fd.hpp"
 #include "core/scm/supervisor/spec.hpp"
 
 namespace noforce::supervisor {

@@ -7,8 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "core/fd.hpp"
 #include "core/scm/port.hpp"
-#include "core/scm/supervisor/fd.hpp"
 #include "core/scm/supervisor/spec.hpp"
 #include "core/thread_safety.hpp"
 

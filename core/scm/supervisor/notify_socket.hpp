@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/scm/supervisor/fd.hpp"
+#include "core/fd.hpp"
 
 namespace noforce::supervisor {
 

@@ -4,7 +4,7 @@
 #include <expected>
 #include <string>
 
-#include "core/scm/supervisor/fd.hpp"
+#include "core/fd.hpp"
 
 namespace noforce::supervisor {
 

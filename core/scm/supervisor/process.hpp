@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/scm/supervisor/fd.hpp"
+#include "core/fd.hpp"
 #include "core/scm/supervisor/record.hpp"
 
 namespace noforce::supervisor {

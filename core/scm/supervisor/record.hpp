@@ -18,8 +18,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/fd.hpp"
 #include "core/scm/port.hpp"
-#include "core/scm/supervisor/fd.hpp"
 #include "core/service.hpp"
 
 namespace noforce::supervisor {
