@@ -84,47 +84,55 @@ Result<void> insert_token(sqlite::Connection& db, const TokenRecord& token) {
       to_column(token.expires_at), to_column(token.revoked_at));
 }
 
-}  // namespace
-
-class Journal::Impl {
+class SqliteJournal final : public Journal {
  public:
-  Impl(sqlite::Connection db, std::string path, const Clock& given)
-      : clock(given), writer(std::move(db), given), readers(std::move(path)) {}
+  SqliteJournal(sqlite::Connection db, std::string path, const Clock& clock)
+      : clock_(clock), writer_(std::move(db), clock), readers_(std::move(path)) {}
 
+  [[nodiscard]] Result<Acceptance> accept(const Job& job, const AuditEntry& audit,
+                                          const std::optional<IdempotencyKey>& key) override;
+  [[nodiscard]] Result<std::optional<std::string>> find_key(const IdempotencyKey& key) override;
+  [[nodiscard]] Result<void> write(const JournalChange& change, Durability durability) override;
+  [[nodiscard]] Result<std::optional<Job>> job(std::string_view id) override;
+  [[nodiscard]] Result<JobPage> jobs(const JobFilter& filter) override;
+  [[nodiscard]] Result<std::vector<Job>> unfinished() override;
+  [[nodiscard]] Result<std::optional<std::string>> newest_job_id() override;
+  [[nodiscard]] Result<std::uint64_t> count_jobs() override;
+  [[nodiscard]] Result<std::optional<WallTime>> last_end(std::string_view service) override;
+  [[nodiscard]] Result<std::optional<Milliseconds>> typical_duration(
+      Action action, const std::vector<std::string>& services) override;
+  [[nodiscard]] Result<std::vector<Wanted>> wanted() override;
+  [[nodiscard]] Result<HoldRecord> hold() override;
+  [[nodiscard]] Result<void> set_hold(const HoldRecord& hold, const AuditEntry& audit) override;
+  [[nodiscard]] Result<void> add_token(const TokenRecord& token, const AuditEntry& audit) override;
+  [[nodiscard]] Result<std::vector<TokenRecord>> tokens() override;
+  [[nodiscard]] Result<void> revoke_token(std::string_view name, const AuditEntry& audit) override;
+  [[nodiscard]] Result<void> audit(const AuditEntry& entry) override;
+  [[nodiscard]] Result<std::vector<AuditRow>> audit_rows(const AuditQuery& query) override;
+  [[nodiscard]] Result<AuditVerdict> verify_audit() override;
+  [[nodiscard]] Result<std::uint64_t> forget_jobs(WallTime before) override;
+  [[nodiscard]] bool healthy(std::string* why) const override;
+
+ private:
   // Runs a question on a connection of its own.
   template <typename F>
   auto read(const F& question) -> decltype(question(std::declval<sqlite::Connection&>())) {
-    auto lease = readers.borrow();
+    auto lease = readers_.borrow();
     if (!lease) return std::unexpected(lease.error());
     return question(lease->db());
   }
 
-  const Clock& clock;
-  JournalWriter writer;
-  JournalReaders readers;  // ends first: the last connection to close tidies the log away
+  const Clock& clock_;
+  JournalWriter writer_;
+  JournalReaders readers_;  // ends first: the last connection to close tidies the log away
 };
 
-Result<std::unique_ptr<Journal>> Journal::open(const std::string& path, const Clock& clock) {
-  auto file = prepare_journal_file(path);
-  if (!file) return std::unexpected(file.error());
-  auto db = open_journal_writer(*file);
-  if (!db) {
-    db.error().detail = path + ": " + db.error().detail;
-    return std::unexpected(db.error());
-  }
-  return std::unique_ptr<Journal>(
-      new Journal(std::make_unique<Impl>(std::move(*db), std::move(*file), clock)));
-}
-
-Journal::Journal(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Journal::~Journal() = default;
-
-Result<Acceptance> Journal::accept(const Job& job, const AuditEntry& audit,
-                                   const std::optional<IdempotencyKey>& key) {
+Result<Acceptance> SqliteJournal::accept(const Job& job, const AuditEntry& audit,
+                                         const std::optional<IdempotencyKey>& key) {
   const auto prepared = JournalTransaction::prepare(job);
   Acceptance acceptance{.job = job.id, .replayed = false};
-  const auto done = impl_->writer.run(
-      Durability::power_loss, [&](JournalTransaction& transaction) -> Result<void> {
+  const auto done =
+      writer_.run(Durability::power_loss, [&](JournalTransaction& transaction) -> Result<void> {
         if (key) {
           auto holder = find_key_holder(transaction.db(), *key);
           if (!holder) return std::unexpected(holder.error());
@@ -144,8 +152,8 @@ Result<Acceptance> Journal::accept(const Job& job, const AuditEntry& audit,
   return acceptance;
 }
 
-Result<std::optional<std::string>> Journal::find_key(const IdempotencyKey& key) {
-  return impl_->read([&](sqlite::Connection& db) -> Result<std::optional<std::string>> {
+Result<std::optional<std::string>> SqliteJournal::find_key(const IdempotencyKey& key) {
+  return read([&](sqlite::Connection& db) -> Result<std::optional<std::string>> {
     auto holder = find_key_holder(db, key);
     if (!holder) return std::unexpected(holder.error());
     if (!*holder) return std::nullopt;
@@ -156,12 +164,12 @@ Result<std::optional<std::string>> Journal::find_key(const IdempotencyKey& key) 
   });
 }
 
-Result<void> Journal::write(const JournalChange& change, Durability durability) {
+Result<void> SqliteJournal::write(const JournalChange& change, Durability durability) {
   std::vector<JournalTransaction::PreparedJob> prepared;
   prepared.reserve(change.jobs.size());
   for (const JobPtr& job : change.jobs)
     prepared.push_back(JournalTransaction::prepare(*job));
-  return impl_->writer.run(durability, [&](JournalTransaction& transaction) -> Result<void> {
+  return writer_.run(durability, [&](JournalTransaction& transaction) -> Result<void> {
     for (const auto& job : prepared) {
       if (auto done = transaction.replace_job(job); !done) return done;
     }
@@ -175,20 +183,20 @@ Result<void> Journal::write(const JournalChange& change, Durability durability) 
   });
 }
 
-Result<std::optional<Job>> Journal::job(std::string_view id) {
-  return impl_->read([&](sqlite::Connection& db) { return read_job(db, id); });
+Result<std::optional<Job>> SqliteJournal::job(std::string_view id) {
+  return read([&](sqlite::Connection& db) { return read_job(db, id); });
 }
 
-Result<JobPage> Journal::jobs(const JobFilter& filter) {
-  return impl_->read([&](sqlite::Connection& db) { return list_jobs(db, filter); });
+Result<JobPage> SqliteJournal::jobs(const JobFilter& filter) {
+  return read([&](sqlite::Connection& db) { return list_jobs(db, filter); });
 }
 
-Result<std::vector<Job>> Journal::unfinished() {
-  return impl_->read(unfinished_jobs);
+Result<std::vector<Job>> SqliteJournal::unfinished() {
+  return read(unfinished_jobs);
 }
 
-Result<std::optional<std::string>> Journal::newest_job_id() {
-  return impl_->read([](sqlite::Connection& db) -> Result<std::optional<std::string>> {
+Result<std::optional<std::string>> SqliteJournal::newest_job_id() {
+  return read([](sqlite::Connection& db) -> Result<std::optional<std::string>> {
     sqlite::Cursor row = db.query("SELECT id FROM jobs ORDER BY id DESC LIMIT 1");
     if (row.next()) return row.text(0);
     if (!row.ok()) return std::unexpected(row.error());
@@ -196,26 +204,25 @@ Result<std::optional<std::string>> Journal::newest_job_id() {
   });
 }
 
-Result<std::uint64_t> Journal::count_jobs() {
-  return impl_->read([](sqlite::Connection& db) -> Result<std::uint64_t> {
+Result<std::uint64_t> SqliteJournal::count_jobs() {
+  return read([](sqlite::Connection& db) -> Result<std::uint64_t> {
     const auto count = db.integer("SELECT value FROM meta WHERE name = 'jobs'");
     if (!count) return std::unexpected(count.error());
     return static_cast<std::uint64_t>(*count);
   });
 }
 
-Result<std::optional<WallTime>> Journal::last_end(std::string_view service) {
-  return impl_->read([&](sqlite::Connection& db) { return last_end_of(db, service); });
+Result<std::optional<WallTime>> SqliteJournal::last_end(std::string_view service) {
+  return read([&](sqlite::Connection& db) { return last_end_of(db, service); });
 }
 
-Result<std::optional<Milliseconds>> Journal::typical_duration(
+Result<std::optional<Milliseconds>> SqliteJournal::typical_duration(
     Action action, const std::vector<std::string>& services) {
-  return impl_->read(
-      [&](sqlite::Connection& db) { return typical_duration_of(db, action, services); });
+  return read([&](sqlite::Connection& db) { return typical_duration_of(db, action, services); });
 }
 
-Result<std::vector<Wanted>> Journal::wanted() {
-  return impl_->read([](sqlite::Connection& db) -> Result<std::vector<Wanted>> {
+Result<std::vector<Wanted>> SqliteJournal::wanted() {
+  return read([](sqlite::Connection& db) -> Result<std::vector<Wanted>> {
     std::vector<Wanted> all;
     sqlite::Cursor rows =
         db.query("SELECT service, up, job, by, at, boot FROM wanted ORDER BY service");
@@ -232,8 +239,8 @@ Result<std::vector<Wanted>> Journal::wanted() {
   });
 }
 
-Result<HoldRecord> Journal::hold() {
-  return impl_->read([](sqlite::Connection& db) -> Result<HoldRecord> {
+Result<HoldRecord> SqliteJournal::hold() {
+  return read([](sqlite::Connection& db) -> Result<HoldRecord> {
     sqlite::Cursor row = db.query("SELECT is_on, by, reason, since FROM hold");
     HoldRecord hold;
     if (row.next()) {
@@ -247,30 +254,28 @@ Result<HoldRecord> Journal::hold() {
   });
 }
 
-Result<void> Journal::set_hold(const HoldRecord& hold, const AuditEntry& audit) {
-  return impl_->writer.run(
-      Durability::power_loss, [&](JournalTransaction& transaction) -> Result<void> {
-        auto done = transaction.db().run(
-            "INSERT INTO hold(one, is_on, by, reason, since) VALUES(1,?,?,?,?)"
-            " ON CONFLICT(one) DO UPDATE SET is_on = excluded.is_on, by = excluded.by,"
-            " reason = excluded.reason, since = excluded.since",
-            hold.on, hold.by, hold.reason, to_column(hold.since));
-        if (done) done = transaction.append_audit(audit);
-        return done;
-      });
+Result<void> SqliteJournal::set_hold(const HoldRecord& hold, const AuditEntry& audit) {
+  return writer_.run(Durability::power_loss, [&](JournalTransaction& transaction) -> Result<void> {
+    auto done = transaction.db().run(
+        "INSERT INTO hold(one, is_on, by, reason, since) VALUES(1,?,?,?,?)"
+        " ON CONFLICT(one) DO UPDATE SET is_on = excluded.is_on, by = excluded.by,"
+        " reason = excluded.reason, since = excluded.since",
+        hold.on, hold.by, hold.reason, to_column(hold.since));
+    if (done) done = transaction.append_audit(audit);
+    return done;
+  });
 }
 
-Result<void> Journal::add_token(const TokenRecord& token, const AuditEntry& audit) {
-  return impl_->writer.run(Durability::power_loss,
-                           [&](JournalTransaction& transaction) -> Result<void> {
-                             auto done = insert_token(transaction.db(), token);
-                             if (done) done = transaction.append_audit(audit);
-                             return done;
-                           });
+Result<void> SqliteJournal::add_token(const TokenRecord& token, const AuditEntry& audit) {
+  return writer_.run(Durability::power_loss, [&](JournalTransaction& transaction) -> Result<void> {
+    auto done = insert_token(transaction.db(), token);
+    if (done) done = transaction.append_audit(audit);
+    return done;
+  });
 }
 
-Result<std::vector<TokenRecord>> Journal::tokens() {
-  return impl_->read([](sqlite::Connection& db) -> Result<std::vector<TokenRecord>> {
+Result<std::vector<TokenRecord>> SqliteJournal::tokens() {
+  return read([](sqlite::Connection& db) -> Result<std::vector<TokenRecord>> {
     std::vector<TokenRecord> all;
     sqlite::Cursor rows = db.query(
         "SELECT name, hash, role, services, actions, created_at, expires_at, revoked_at"
@@ -282,47 +287,45 @@ Result<std::vector<TokenRecord>> Journal::tokens() {
   });
 }
 
-Result<void> Journal::revoke_token(std::string_view name, const AuditEntry& audit) {
-  return impl_->writer.run(
-      Durability::power_loss, [&](JournalTransaction& transaction) -> Result<void> {
-        const std::int64_t now = to_column(impl_->clock.wall());
-        auto done = transaction.db().run(
-            "UPDATE tokens SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL AND"
-            " (expires_at IS NULL OR expires_at > ?)",
-            now, name, now);
-        if (!done) return done;
-        if (transaction.db().changes() == 0) {
-          return fail(ErrorKind::not_found, "there is no token named '" + std::string(name) +
-                                                "' that still counts; nothing to revoke");
-        }
-        return transaction.append_audit(audit);
-      });
+Result<void> SqliteJournal::revoke_token(std::string_view name, const AuditEntry& audit) {
+  return writer_.run(Durability::power_loss, [&](JournalTransaction& transaction) -> Result<void> {
+    const std::int64_t now = to_column(clock_.wall());
+    auto done = transaction.db().run(
+        "UPDATE tokens SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL AND"
+        " (expires_at IS NULL OR expires_at > ?)",
+        now, name, now);
+    if (!done) return done;
+    if (transaction.db().changes() == 0) {
+      return fail(ErrorKind::not_found, "there is no token named '" + std::string(name) +
+                                            "' that still counts; nothing to revoke");
+    }
+    return transaction.append_audit(audit);
+  });
 }
 
-Result<void> Journal::audit(const AuditEntry& entry) {
-  return impl_->writer.run(Durability::process_death, [&](JournalTransaction& transaction) {
+Result<void> SqliteJournal::audit(const AuditEntry& entry) {
+  return writer_.run(Durability::process_death, [&](JournalTransaction& transaction) {
     return transaction.append_audit(entry);
   });
 }
 
-Result<std::vector<AuditRow>> Journal::audit_rows(const AuditQuery& query) {
-  return impl_->read([&](sqlite::Connection& db) { return list_audit(db, query); });
+Result<std::vector<AuditRow>> SqliteJournal::audit_rows(const AuditQuery& query) {
+  return read([&](sqlite::Connection& db) { return list_audit(db, query); });
 }
 
-Result<AuditVerdict> Journal::verify_audit() {
-  return impl_->read(verify_audit_chain);
+Result<AuditVerdict> SqliteJournal::verify_audit() {
+  return read(verify_audit_chain);
 }
 
-Result<std::uint64_t> Journal::forget_jobs(WallTime before) {
+Result<std::uint64_t> SqliteJournal::forget_jobs(WallTime before) {
   const std::string upto = first_ulid_at(before + Milliseconds{1});
   std::uint64_t count = 0;
   std::string after;
   do {
     Forgotten forgotten;
-    const auto done =
-        impl_->writer.run(Durability::process_death, [&](JournalTransaction& transaction) {
-          return forget_portion(transaction, before, after, upto, forgotten);
-        });
+    const auto done = writer_.run(Durability::process_death, [&](JournalTransaction& transaction) {
+      return forget_portion(transaction, before, after, upto, forgotten);
+    });
     if (!done) return std::unexpected(done.error());
     count += forgotten.jobs;
     after = std::move(forgotten.last);
@@ -330,8 +333,21 @@ Result<std::uint64_t> Journal::forget_jobs(WallTime before) {
   return count;
 }
 
-bool Journal::healthy(std::string* why) const {
-  return impl_->writer.healthy(why);
+bool SqliteJournal::healthy(std::string* why) const {
+  return writer_.healthy(why);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Journal>> Journal::open(const std::string& path, const Clock& clock) {
+  auto file = prepare_journal_file(path);
+  if (!file) return std::unexpected(file.error());
+  auto db = open_journal_writer(*file);
+  if (!db) {
+    db.error().detail = path + ": " + db.error().detail;
+    return std::unexpected(db.error());
+  }
+  return std::make_unique<SqliteJournal>(std::move(*db), std::move(*file), clock);
 }
 
 }  // namespace noforce

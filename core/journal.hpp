@@ -105,7 +105,7 @@ class Journal {
   // `path` is a file in a directory that the agent alone can read.
   [[nodiscard]] static Result<std::unique_ptr<Journal>> open(const std::string& path,
                                                              const Clock& clock = system_clock());
-  ~Journal();  // writes what is queued, then joins
+  virtual ~Journal() = default;  // writes what is queued, then joins
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
@@ -113,55 +113,55 @@ class Journal {
   // Makes a new job durable (power_loss) together with its audit row and its key. With a key that
   // is known: the same fingerprint gives the old job back (replayed) and writes nothing; another
   // one is idempotency_mismatch.
-  [[nodiscard]] Result<Acceptance> accept(const Job& job, const AuditEntry& audit,
-                                          const std::optional<IdempotencyKey>& key);
+  [[nodiscard]] virtual Result<Acceptance> accept(const Job& job, const AuditEntry& audit,
+                                                  const std::optional<IdempotencyKey>& key) = 0;
   // The job that a key names, before anything is planned; nullopt: the key is free.
-  [[nodiscard]] Result<std::optional<std::string>> find_key(const IdempotencyKey& key);
-  [[nodiscard]] Result<void> write(const JournalChange& change, Durability durability);
+  [[nodiscard]] virtual Result<std::optional<std::string>> find_key(const IdempotencyKey& key) = 0;
+  [[nodiscard]] virtual Result<void> write(const JournalChange& change, Durability durability) = 0;
 
-  [[nodiscard]] Result<std::optional<Job>> job(std::string_view id);
-  [[nodiscard]] Result<JobPage> jobs(const JobFilter& filter);
+  [[nodiscard]] virtual Result<std::optional<Job>> job(std::string_view id) = 0;
+  [[nodiscard]] virtual Result<JobPage> jobs(const JobFilter& filter) = 0;
   // Everything not done, and what is done with `restored` pending; oldest first.
-  [[nodiscard]] Result<std::vector<Job>> unfinished();
-  [[nodiscard]] Result<std::optional<std::string>> newest_job_id();
-  [[nodiscard]] Result<std::uint64_t> count_jobs();
+  [[nodiscard]] virtual Result<std::vector<Job>> unfinished() = 0;
+  [[nodiscard]] virtual Result<std::optional<std::string>> newest_job_id() = 0;
+  [[nodiscard]] virtual Result<std::uint64_t> count_jobs() = 0;
   // When the last job that touched this service ended (for the cooldown); nullopt: never.
-  [[nodiscard]] Result<std::optional<WallTime>> last_end(std::string_view service);
+  [[nodiscard]] virtual Result<std::optional<WallTime>> last_end(std::string_view service) = 0;
   // How long the last good jobs of this action on exactly these services took; nullopt: none yet.
-  [[nodiscard]] Result<std::optional<Milliseconds>> typical_duration(
-      Action action, const std::vector<std::string>& services);
+  [[nodiscard]] virtual Result<std::optional<Milliseconds>> typical_duration(
+      Action action, const std::vector<std::string>& services) = 0;
 
   // Wanted -------------------------------------------------------------------------------------
-  [[nodiscard]] Result<std::vector<Wanted>> wanted();
+  [[nodiscard]] virtual Result<std::vector<Wanted>> wanted() = 0;
 
   // Hold ---------------------------------------------------------------------------------------
-  [[nodiscard]] Result<HoldRecord> hold();
-  [[nodiscard]] Result<void> set_hold(const HoldRecord& hold, const AuditEntry& audit);
+  [[nodiscard]] virtual Result<HoldRecord> hold() = 0;
+  [[nodiscard]] virtual Result<void> set_hold(const HoldRecord& hold, const AuditEntry& audit) = 0;
 
   // Tokens -------------------------------------------------------------------------------------
   // conflict of names: malformed. With the audit row in one transaction.
-  [[nodiscard]] Result<void> add_token(const TokenRecord& token, const AuditEntry& audit);
-  [[nodiscard]] Result<std::vector<TokenRecord>> tokens();
+  [[nodiscard]] virtual Result<void> add_token(const TokenRecord& token,
+                                               const AuditEntry& audit) = 0;
+  [[nodiscard]] virtual Result<std::vector<TokenRecord>> tokens() = 0;
   // not_found when there is no such token that still counts.
-  [[nodiscard]] Result<void> revoke_token(std::string_view name, const AuditEntry& audit);
+  [[nodiscard]] virtual Result<void> revoke_token(std::string_view name,
+                                                  const AuditEntry& audit) = 0;
 
   // Audit --------------------------------------------------------------------------------------
-  [[nodiscard]] Result<void> audit(const AuditEntry& entry);
-  [[nodiscard]] Result<std::vector<AuditRow>> audit_rows(const AuditQuery& query);
-  [[nodiscard]] Result<AuditVerdict> verify_audit();
+  [[nodiscard]] virtual Result<void> audit(const AuditEntry& entry) = 0;
+  [[nodiscard]] virtual Result<std::vector<AuditRow>> audit_rows(const AuditQuery& query) = 0;
+  [[nodiscard]] virtual Result<AuditVerdict> verify_audit() = 0;
 
   // Upkeep -------------------------------------------------------------------------------------
   // Deletes jobs (with their keys) that ended before `before`, in small portions so that nobody
   // waits long; audit rows stay. Returns how many.
-  [[nodiscard]] Result<std::uint64_t> forget_jobs(WallTime before);
+  [[nodiscard]] virtual Result<std::uint64_t> forget_jobs(WallTime before) = 0;
   // False after a write failed for want of space or by an I/O error, until one succeeds again;
   // /readyz and acceptance ask this. `why` gets the sentence.
-  [[nodiscard]] bool healthy(std::string* why = nullptr) const;
+  [[nodiscard]] virtual bool healthy(std::string* why = nullptr) const = 0;
 
- private:
-  class Impl;
-  explicit Journal(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+ protected:
+  Journal() = default;
 };
 
 }  // namespace noforce
