@@ -138,7 +138,10 @@ Result<void> Agent::start_jobs() {
                                     .keeper_args = {},
                                     .specs = settings_.services});
   auto jobs = Jobs::start(
-      {.journal = *journal_, .scm = *scm_, .events = *events_, .http_probe = api::http_probe()},
+      {.journal = *journal_,
+       .scm = *scm_,
+       .events = *events_,
+       .attendant = [](AttendantSink& sink) { return make_attendant(sink, api::http_probe()); }},
       settings_.policies, first_picture);
   if (!jobs) return std::unexpected(jobs.error());
   jobs_ = std::move(*jobs);

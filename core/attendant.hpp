@@ -45,4 +45,7 @@ using HttpProbe = std::function<Result<void>(const std::string& url, Millisecond
 // The real one: a child process a hook, a few threads for the probes (bounded).
 [[nodiscard]] std::unique_ptr<Attendant> make_attendant(AttendantSink& sink, HttpProbe http);
 
+// Makes the one that answers to this sink.
+using AttendantMaker = std::function<std::unique_ptr<Attendant>(AttendantSink& sink)>;
+
 }  // namespace noforce

@@ -43,9 +43,9 @@ Executor::~Executor() {
   stop();
 }
 
-void Executor::start(Attendant& attendant) {
+void Executor::start(Attendant& attendant, Turns turns) {
   attendant_ = &attendant;
-  thread_ = std::thread(&Executor::loop, this);
+  if (turns == Turns::own_thread) thread_ = std::thread(&Executor::loop, this);
 }
 
 void Executor::stop() {
@@ -114,52 +114,63 @@ MonoTime Executor::next_wake() const {
 }
 
 void Executor::loop() {
-  for (;;) {
-    std::vector<Message> messages;
-    std::set<std::string, std::less<>> seen;
-    {
-      const MonoTime wake = next_wake();
-      MutexLock lock(mutex_);
-      while (inbox_.empty() && observed_.empty() && !stopping_) {
-        if (wake == MonoTime::max()) {
-          woken_.wait(lock);
-        } else if (!woken_.wait_until(lock, wake)) {
-          break;
-        }
-      }
-      if (stopping_) return;
-      messages.swap(inbox_);
-      seen.swap(observed_);
-    }
+  while (wait_for_work()) {
     // Nothing that one job runs into may end the agent, and with it all others.
-    try {
-      const MonoTime now = parts_.clock.mono();
-      for (auto& message : messages) {
-        guarded(
-            [&] { std::visit([this, now](auto& one) { take(std::move(one), now); }, message); });
-      }
-      for (const auto& service : seen)
-        see(service, now);
-      wake_due(now);
-      while (!ready_.empty()) {
-        const std::string next = ready_.front();
-        ready_.erase(ready_.begin());
-        const auto run = runs_.find(next);
-        if (run != runs_.end()) try_begin(run->second, now);
-      }
-      const bool late_is_due = late_again_ != MonoTime{} && now >= late_again_;
-      if (!late_.empty() && (look_at_late_ || late_is_due || !seen.empty())) follow_up_late();
-      flush(now);
-      if (look_at_late_ && !late_.empty()) {  // this turn's ends may have made one possible
-        follow_up_late();
-        flush(now);
-      }
-      if (active_changed_) watch_active();
-    } catch (const std::exception& problem) {
-      log_error("executor",
-                std::string("A turn failed and goes on with the next: ") + problem.what());
+    guarded([this] { turn(); });
+  }
+}
+
+// False: the agent ends.
+bool Executor::wait_for_work() {
+  const MonoTime wake = next_wake();
+  MutexLock lock(mutex_);
+  while (inbox_.empty() && observed_.empty() && !stopping_) {
+    if (wake == MonoTime::max()) {
+      woken_.wait(lock);
+    } else if (!woken_.wait_until(lock, wake)) {
+      break;
     }
   }
+  return !stopping_;
+}
+
+void Executor::turn() {
+  std::vector<Message> messages;
+  std::set<std::string, std::less<>> seen;
+  {
+    const MutexLock lock(mutex_);
+    messages.swap(inbox_);
+    seen.swap(observed_);
+  }
+  const MonoTime now = parts_.clock.mono();
+  for (auto& message : messages) {
+    guarded([&] { std::visit([this, now](auto& one) { take(std::move(one), now); }, message); });
+  }
+  for (const auto& service : seen)
+    see(service, now);
+  wake_due(now);
+  while (!ready_.empty()) {
+    const std::string next = ready_.front();
+    ready_.erase(ready_.begin());
+    const auto run = runs_.find(next);
+    if (run != runs_.end()) try_begin(run->second, now);
+  }
+  const bool late_is_due = late_again_ != MonoTime{} && now >= late_again_;
+  if (!late_.empty() && (look_at_late_ || late_is_due || !seen.empty())) follow_up_late();
+  flush(now);
+  if (look_at_late_ && !late_.empty()) {  // this turn's ends may have made one possible
+    follow_up_late();
+    flush(now);
+  }
+  if (active_changed_) watch_active();
+}
+
+// By the clock that nobody sets; over a reboot only the wall clock is left.
+Milliseconds Executor::waited(const Job& job, MonoTime now) const {
+  const bool this_boot = job.accepted && job.accepted_boot == parts_.boot;
+  const auto time = this_boot ? std::chrono::duration_cast<Milliseconds>(now - *job.accepted)
+                              : parts_.clock.wall() - job.created_at;
+  return std::max(time, Milliseconds{0});
 }
 
 void Executor::set_wake(Run& run, MonoTime at) {
@@ -181,8 +192,7 @@ void Executor::take(Accepted accepted, MonoTime now) {
   run.policies = std::move(accepted.policies);
   scheduler_.add(job.id, job.touches);
   if (job.state == JobState::queued) {
-    const auto waited = std::max(parts_.clock.wall() - job.created_at, Milliseconds{0});
-    run.queue_until = now + job.options.queue - waited;
+    run.queue_until = now + job.options.queue - waited(job, now);
     set_wake(run, run.queue_until);
     if (scheduler_.is_next(job.id)) ready_.push_back(job.id);
     return;

@@ -31,6 +31,7 @@
 #include "core/scheduler.hpp"
 #include "core/scm/port.hpp"
 #include "core/thread_safety.hpp"
+#include "core/turns.hpp"
 
 namespace noforce {
 
@@ -42,6 +43,7 @@ class Executor final : public ScmSink, public AttendantSink {
     Board& board;
     EventFeed& events;
     const Clock& clock;
+    std::string boot;  // boot_id()
   };
   // Makes and accepts the job that completes `parent`'s restoring; called on the executor's
   // thread. What is accepted comes back through accept().
@@ -53,10 +55,14 @@ class Executor final : public ScmSink, public AttendantSink {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  // Starts the thread. `attendant` outlives stop().
-  void start(Attendant& attendant);
+  // `attendant` outlives stop().
+  void start(Attendant& attendant, Turns turns = Turns::own_thread);
   // Parks all jobs where they are and joins. Nothing is lost: the journal has them.
   void stop();
+  // Turns::by_hand only, on one thread: works off all that has come in and all that is due.
+  void turn();
+  // When the next turn is due at the latest; MonoTime::max(): when something comes in.
+  [[nodiscard]] MonoTime next_wake() const;
 
   // From any thread -----------------------------------------------------------------------------
   // A job that is durable: new, or taken up from the journal by a starting agent (in order of id).
@@ -102,10 +108,7 @@ class Executor final : public ScmSink, public AttendantSink {
     std::size_t at = 0;  // the step in hand
     StepDrive drive;
     MonoTime queue_until{};  // queued: when it expires
-    MonoTime begun{};        // of the job, this agent's clock
-    MonoTime deadline{};     // of the job, or of its restoring
-    MonoTime step_begun{};
-    MonoTime wake{};  // look again then
+    MonoTime wake{};         // look again then
     bool restoring = false;
     bool to_take_up = false;  // begun by an agent before this one
     bool ask_again = false;   // its control may have been sent: the same token once more
@@ -121,8 +124,8 @@ class Executor final : public ScmSink, public AttendantSink {
 
   // executor.cpp: the thread, the turn, the commit.
   void loop();
+  [[nodiscard]] bool wait_for_work();
   void post(Message message);
-  [[nodiscard]] MonoTime next_wake() const;
   void take(Accepted accepted, MonoTime now);
   void take(const Cancelled& cancelled, MonoTime now);
   void take(Answered answered, MonoTime now);
@@ -142,6 +145,7 @@ class Executor final : public ScmSink, public AttendantSink {
   [[nodiscard]] bool has_work_in_hand(const Job& late) const;
   void hold_patience(const PendingEffect& effect, MonoTime now);
   void set_wake(Run& run, MonoTime at);
+  [[nodiscard]] Milliseconds waited(const Job& job, MonoTime now) const;
 
   // executor_steps.cpp: beginning, stepping and ending one job.
   void try_begin(Run& run, MonoTime now);

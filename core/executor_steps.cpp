@@ -163,13 +163,13 @@ void Executor::begin(Run& run, const Plan& plan, const Picture& picture, MonoTim
   scheduler_.begin(job.id);
   job.state = JobState::running;
   job.started_at = parts_.clock.wall();
-  job.boot = boot_id();
+  job.boot = parts_.boot;
   job.plan_digest = plan.digest;
   for (const auto& warning : plan.warnings) {
     if (!contains(job.warnings, warning)) job.warnings.push_back(warning);
   }
-  run.begun = now;
-  run.deadline = now + job.options.deadline;
+  job.begun = now;
+  job.deadline = now + job.options.deadline;
   for (const auto& name : job.touches) {
     if (const Service* service = picture.find(name)) job.found.push_back(found_as(*service));
   }
@@ -213,15 +213,12 @@ void Executor::begin(Run& run, const Plan& plan, const Picture& picture, MonoTim
 void Executor::take_up(Run& run, MonoTime now) {
   Job& job = run.job;
   run.to_take_up = false;
-  if (job.boot != boot_id()) {
+  if (job.boot != parts_.boot) {
     interrupt(run, now);
     return;
   }
-  const auto elapsed =
-      std::max(parts_.clock.wall() - job.started_at.value_or(job.created_at), Milliseconds{0});
-  const auto left = std::max<Milliseconds>(job.options.deadline - elapsed, job.options.no_progress);
-  run.begun = now - elapsed;
-  run.deadline = now + left;
+  // Its deadlines go on where they were, and leave it time to see progress.
+  job.deadline = std::max(job.deadline.value_or(now), now + job.options.no_progress);
   const auto at = std::find_if(job.steps.begin(), job.steps.end(),
                                [](const Step& one) { return one.state != StepState::done; });
   run.at = static_cast<std::size_t>(at - job.steps.begin());
@@ -237,7 +234,6 @@ void Executor::take_up(Run& run, MonoTime now) {
     return;
   }
   const Found* found = find_in(job.found, at->service);
-  run.step_begun = now;
   run.drive = StepDrive{.begun = now};
   if (at->operation == Operation::stop && found != nullptr) run.drive.target = found->instance;
   run.ask_again = at->attempts > 0;
@@ -275,7 +271,7 @@ StepRules Executor::rules_of(const Run& run) const {
   const Step& in_hand = job.steps[run.at];
   StepRules rules;
   rules.no_progress = job.options.no_progress;
-  rules.deadline = run.deadline;
+  rules.deadline = job.deadline.value_or(MonoTime::max());
   rules.policy = &run.policies->of(in_hand.service);
   rules.leave_other_instance =
       in_hand.operation == Operation::stop && job.action == Action::restart &&
@@ -396,6 +392,7 @@ bool Executor::look_again_before_stop(Run& run, const Picture& picture, MonoTime
   }
   job.steps[run.at].state = StepState::pending;
   job.steps[run.at].started_at.reset();
+  job.steps[run.at].begun.reset();
   job.steps.insert(job.steps.begin() + static_cast<std::ptrdiff_t>(run.at), stops.begin(),
                    stops.end());
   active_changed_ = true;
@@ -411,8 +408,8 @@ void Executor::begin_step(Run& run, MonoTime now) {
   in_hand.state = StepState::running;
   in_hand.started_at = parts_.clock.wall();
   if (service != nullptr && service->instance) in_hand.pid_before = service->instance->pid;
+  in_hand.begun = now;
   run.drive = StepDrive{.begun = now};
-  run.step_begun = now;
   run.ask_again = false;
   if (in_hand.operation == Operation::stop) {
     const Found* found = find_in(job.found, in_hand.service);
@@ -450,7 +447,7 @@ void Executor::end_step(Run& run, StepEnd end, MonoTime now) {
   in_hand.state = StepState::done;
   in_hand.result = end.result;
   in_hand.finished_at = parts_.clock.wall();
-  in_hand.duration = since(run.step_begun, now);
+  in_hand.duration = since(in_hand.begun.value_or(now), now);
   if (in_hand.last_progress) in_hand.since_progress = since(*in_hand.last_progress, now);
   if (service != nullptr && service->instance) in_hand.pid_after = service->instance->pid;
   in_hand.error = end.error;
@@ -531,7 +528,7 @@ void Executor::fail(Run& run, std::optional<Error> error, MonoTime now) {
     if (!restoration.steps.empty()) {
       log_info("executor", "brings back what it stopped", job.id);
       run.restoring = true;
-      run.deadline = now + job.options.deadline;
+      job.deadline = now + job.options.deadline;
       run.at = job.steps.size();
       for (auto& one : restoration.steps)
         job.steps.push_back(std::move(one));
@@ -566,7 +563,7 @@ void Executor::note_wanted(const Run& run, bool at_end) {
       const Service* service = picture->find(name);
       up = service != nullptr && counts_as_up(service->state);
     }
-    wanted_.push_back({name, up, job.id, job.requested_by, parts_.clock.wall(), boot_id()});
+    wanted_.push_back({name, up, job.id, job.requested_by, parts_.clock.wall(), parts_.boot});
   }
 }
 
@@ -578,7 +575,7 @@ void Executor::finish(Run& run, JobResult result, MonoTime now) {
   job.result = result;
   job.finished_at = parts_.clock.wall();
   if (had_begun) {
-    job.duration = since(run.begun, now);
+    job.duration = since(job.begun.value_or(now), now);
     job.down = now_down(job, *picture);
     note_wanted(run, true);
   }

@@ -72,6 +72,7 @@ struct Step {
   std::optional<StepResult> result;  // set once done
   std::optional<WallTime> started_at;
   std::optional<WallTime> finished_at;
+  std::optional<MonoTime> begun;         // the same instant as started_at, for counting
   std::optional<Milliseconds> duration;  // by the monotonic clock; set once done
   std::optional<std::int64_t> pid_before;
   std::optional<std::int64_t> pid_after;
@@ -136,7 +137,14 @@ struct Job {
   std::vector<std::string> warnings;
   std::optional<Error> error;
   std::optional<std::string> cancelled_by;
-  std::string boot;  // boot_id() of the boot in which it began to run
+
+  // The same instants by the monotonic clock, which nobody sets: what the next agent goes on
+  // counting from. They mean something in their own boot only.
+  std::optional<MonoTime> accepted;
+  std::string accepted_boot;         // boot_id() of `accepted`
+  std::optional<MonoTime> begun;     // with `boot`
+  std::optional<MonoTime> deadline;  // with `boot`: of the job, or of its restoring
+  std::string boot;                  // boot_id() of the boot in which it began to run
 
   std::uint64_t revision = 0;  // grows with each change; the ETag's base
 

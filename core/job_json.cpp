@@ -68,6 +68,7 @@ void fields(V& v, T& step) {
   v("state", step.state);
   v("result", step.result);
   v("started_at", step.started_at);
+  v("begun_ms", step.begun);
   v("finished_at", step.finished_at);
   v("duration_ms", step.duration);
   v("pid_before", step.pid_before);
@@ -127,6 +128,10 @@ void fields(V& v, T& job) {
   v("warnings", job.warnings);
   v("error", job.error);
   v("cancelled_by", job.cancelled_by);
+  v("accepted_ms", job.accepted);
+  v("accepted_boot", job.accepted_boot);
+  v("begun_ms", job.begun);
+  v("deadline_ms", job.deadline);
   v("boot", job.boot);
   v("revision", job.revision);
 }
@@ -232,8 +237,8 @@ Json to_json_value(const T& value) {
     return array;
   } else if constexpr (is_duration<T>) {
     return value.count();
-  } else if constexpr (std::same_as<T, WallTime>) {
-    return value.time_since_epoch().count();
+  } else if constexpr (std::same_as<T, WallTime> || std::same_as<T, MonoTime>) {
+    return std::chrono::floor<Milliseconds>(value.time_since_epoch()).count();
   } else if constexpr (std::integral<T> || std::same_as<T, std::string>) {
     return value;
   } else {
@@ -305,6 +310,8 @@ void read_value(const Json& in, T& value) {
     value = T{read_integer<std::int64_t>(in)};
   } else if constexpr (std::same_as<T, WallTime>) {
     value = WallTime{Milliseconds{read_integer<std::int64_t>(in)}};
+  } else if constexpr (std::same_as<T, MonoTime>) {
+    value = MonoTime{Milliseconds{read_integer<std::int64_t>(in)}};
   } else if constexpr (std::same_as<T, bool>) {
     if (!in.is_boolean()) throw BadField("is not true or false");
     value = in.get<bool>();

@@ -1,8 +1,9 @@
 // A job as the journal keeps it: JSON, read and written by one description of its fields.
 //
 // Fields that a later version added are passed over, fields that an older one lacked keep their
-// defaults; a field of the wrong type, or a value that is none of its type's, is an error. What
-// the monotonic clock said (Step::last_progress) means nothing to the next process and is left out.
+// defaults; a field of the wrong type, or a value that is none of its type's, is an error.
+// Instants of the monotonic clock are kept in milliseconds; Step::last_progress, which the SCM says
+// anew, is left out.
 #pragma once
 
 #include <string>

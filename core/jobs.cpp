@@ -92,11 +92,11 @@ class Jobs::Impl {
       : parts_(std::move(parts)),
         policies_(std::make_shared<const Policies>(std::move(policies))),
         ulids_(parts_.clock),
-        executor_({parts_.journal, parts_.scm, board_, parts_.events, parts_.clock},
+        executor_({parts_.journal, parts_.scm, board_, parts_.events, parts_.clock, parts_.boot},
                   [this](const Job& parent, const std::vector<std::string>& services) {
                     return follow_up(parent, services);
                   }),
-        attendant_(make_attendant(executor_, parts_.http_probe)) {}
+        attendant_(parts_.attendant(executor_)) {}
 
   Result<void> start(Milliseconds patience) {
     auto newest = parts_.journal.newest_job_id();
@@ -116,7 +116,7 @@ class Jobs::Impl {
       if (job.state != JobState::done) board_.put(std::make_shared<const Job>(job));
     }
     executor_.set_hold(hold->on);
-    executor_.start(*attendant_);
+    executor_.start(*attendant_, parts_.turns);
     if (auto started = parts_.scm.start(executor_, patience); !started) {
       executor_.stop();
       return started;
@@ -158,6 +158,9 @@ class Jobs::Impl {
     draining_ = true;
     executor_.drain();
   }
+
+  void turn() { executor_.turn(); }
+  MonoTime next_turn() const { return executor_.next_wake(); }
 
   // Requests --------------------------------------------------------------------------------------
 
@@ -438,6 +441,8 @@ class Jobs::Impl {
     job.consented = plan.goes_down;
     job.touches = plan.touches;
     job.created_at = parts_.clock.wall();
+    job.accepted = parts_.clock.mono();
+    job.accepted_boot = parts_.boot;
     job.warnings = plan.warnings;
     job.revision = 1;
     return job;
@@ -558,6 +563,7 @@ class Jobs::Impl {
     if (!noted) return std::unexpected(noted.error());
     if ((*job)->state == JobState::cancelling) return job;
     executor_.cancel((*job)->id, caller.principal.name);
+    if (parts_.turns == Turns::by_hand) return job;
     JobPtr now = *job;
     const MonoTime until = parts_.clock.mono() + kCancelShows;
     while (now->state == JobState::queued || now->state == JobState::running) {
@@ -647,6 +653,12 @@ void Jobs::stop() {
 }
 void Jobs::drain() {
   impl_->drain();
+}
+void Jobs::turn() {
+  impl_->turn();
+}
+MonoTime Jobs::next_turn() const {
+  return impl_->next_turn();
 }
 
 Result<Submission> Jobs::submit(const Caller& caller, const JobRequest& request,

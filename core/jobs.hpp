@@ -21,6 +21,7 @@
 #include "core/policy.hpp"
 #include "core/principal.hpp"
 #include "core/scm/port.hpp"
+#include "core/turns.hpp"
 
 namespace noforce {
 
@@ -68,8 +69,10 @@ class Jobs {
     Journal& journal;
     Scm& scm;
     EventFeed& events;
-    HttpProbe http_probe;
+    AttendantMaker attendant;
     const Clock& clock = system_clock();
+    std::string boot = boot_id();
+    Turns turns = Turns::own_thread;
   };
   // Takes up what the journal holds, then starts the executor's thread and the SCM backend.
   // `patience`: how long to wait for the SCM's first picture.
@@ -78,6 +81,10 @@ class Jobs {
   ~Jobs();
   Jobs(const Jobs&) = delete;
   Jobs& operator=(const Jobs&) = delete;
+
+  // Turns::by_hand only: as Executor::turn() and next_wake().
+  void turn();
+  [[nodiscard]] MonoTime next_turn() const;
 
   // From now on submit() is refused with shutting_down and no job begins; running jobs are parked
   // where they are (the next agent goes on with them). Joins the executor. Idempotent.

@@ -46,7 +46,7 @@ class AnAgent : public ::testing::Test {
     ASSERT_TRUE(opened) << opened.error().detail;
     journal = std::move(*opened);
     events = std::make_unique<EventFeed>("epoch");
-    auto started = Jobs::start({*journal, *scm, *events, nullptr}, policies, 1000ms);
+    auto started = Jobs::start({*journal, *scm, *events, test::no_http}, policies, 1000ms);
     ASSERT_TRUE(started) << started.error().detail;
     jobs = std::move(*started);
   }
@@ -497,9 +497,9 @@ TEST_F(AnAgent, HoldsJobsBackUntilTheHoldIsReleased) {
   scm->behave("w3svc", {.hangs_on_stop = true});
   const JobPtr running = submit(request(Action::restart, {"w3svc"}));
   const JobPtr queued = submit(request(Action::stop, {"w3svc"}));
+  until([&] { return !scm->sent().empty(); });
   ASSERT_TRUE(jobs->set_hold(kAdmin, true, "maintenance"));
   EXPECT_EQ(refusal(request(Action::restart, {"pop3svc"})), ErrorKind::held);
-  until([&] { return !scm->sent().empty(); });
   scm->behave("w3svc", {});
   scm->end("w3svc");
   EXPECT_EQ(finished(running->id)->result, JobResult::succeeded) << "what runs ends";

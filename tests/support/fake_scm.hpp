@@ -9,10 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "core/attendant.hpp"
 #include "core/scm/port.hpp"
 #include "tests/support/estate.hpp"
 
 namespace noforce::test {
+
+// The real attendant, for estates without http verification.
+inline std::unique_ptr<Attendant> no_http(AttendantSink& sink) {
+  return make_attendant(sink, nullptr);
+}
 
 class FakeScm final : public Scm {
  public:
