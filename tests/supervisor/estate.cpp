@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -93,7 +94,8 @@ Estate::~Estate() {
   if (!scm_ && !begin()) return;
   // Whatever a test left halted or holding on ends here, by pid: they are the test's own children's
   // children, and hold nothing of worth.
-  for (const auto& known : scm_->snapshot()->services) {
+  const PicturePtr left = scm_->snapshot();
+  for (const auto& known : left->services) {
     if (!is_up(known->state)) continue;
     send(ControlOp::stop, known->name);
     if (known->instance) {
@@ -103,10 +105,9 @@ Estate::~Estate() {
     }
   }
   wait([this] {
-    for (const auto& known : scm_->snapshot()->services) {
-      if (is_up(known->state)) return false;
-    }
-    return true;
+    const PicturePtr picture = scm_->snapshot();
+    return std::none_of(picture->services.begin(), picture->services.end(),
+                        [](const auto& known) { return is_up(known->state); });
   });
   const std::int64_t keeper = keeper_pid();
   if (const auto ended = scm_->end_keeper(Milliseconds(10'000)); !ended) {

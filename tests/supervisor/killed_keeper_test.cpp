@@ -41,7 +41,7 @@ void at_each_instant(const ServiceSpec& spec, const std::function<void(Machine&)
   }
 }
 
-// A machine on which the service runs.
+// A machine on which the service runs, or says when it does.
 void running_machine(Machine& machine, ServiceSpec spec) {
   PaperWorld world(machine);
   Supervised service(world, std::move(spec), std::nullopt);
@@ -155,6 +155,45 @@ TEST(AKilledKeeper, DoesNotForgetThatAServiceIsToBeStartedAgain) {
         EXPECT_EQ(service.status().state, ServiceState::running);
         EXPECT_NE(machine.main, 0);
       });
+}
+
+TEST(AKilledKeeper, LosesNothingThatAServiceSaid) {
+  struct Case {
+    const char* what;
+    Notification message;
+    ServiceState state;
+    std::int64_t wait_hint_ms;
+  };
+  for (const auto& [what, message, state, wait_hint_ms] :
+       {Case{"READY", {.ready = true, .status = "x"}, ServiceState::running, 0},
+        Case{"STOPPING", {.stopping = true, .status = "x"}, ServiceState::stop_pending, 0},
+        Case{"EXTEND",
+             {.status = "x", .extend = Milliseconds(9000)},
+             ServiceState::start_pending,
+             9000}}) {
+    SCOPED_TRACE(what);
+    bool waits = false;  // in the socket, which outlives the keeper
+    at_each_instant(
+        notifying(),
+        [&](Machine& machine) {
+          running_machine(machine, notifying());
+          waits = true;
+        },
+        [&](Supervised& service, Machine&) {
+          service.take_up(true);
+          service.notified(message);
+          waits = false;  // taken away when it returned
+        },
+        [&](Supervised& service, PaperWorld&, Machine& machine) {
+          if (waits) service.notified(message);
+          EXPECT_EQ(service.status().state, state);
+          EXPECT_EQ(service.status().status_text, "x");
+          EXPECT_EQ(service.status().wait_hint_ms, wait_hint_ms);
+          EXPECT_EQ(machine.disk->state, state);
+          EXPECT_EQ(machine.disk->wait_hint_ms, wait_hint_ms);
+          EXPECT_EQ(machine.disk->status_text, "x");
+        });
+  }
 }
 
 TEST(ANewKeeper, TakesARunningServiceUpWithItsPid) {

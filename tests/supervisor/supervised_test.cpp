@@ -108,6 +108,23 @@ TEST_F(ASupervised, CountsEachMessageInAPendingStateAsProgress) {
   EXPECT_EQ(service.status().last_progress_ns - entered, 5'000'000'000);
 }
 
+TEST_F(ASupervised, BelievesWhatItHeardThoughItCannotBeRecorded) {
+  auto& service = make(notifying());
+  service.control(command(ControlOp::start, 1));
+  service.executed();
+  world_.disk_full_ = true;
+  service.notified({.ready = true});
+  EXPECT_EQ(service.status().state, ServiceState::running);
+  ASSERT_EQ(service.status().warnings.size(), 1U);
+  EXPECT_NE(service.status().warnings[0].find("its record cannot be written"), std::string::npos);
+  // The next one carries all of it.
+  world_.disk_full_ = false;
+  service.notified({.status = "serving"});
+  EXPECT_EQ(machine_.disk->state, ServiceState::running);
+  EXPECT_TRUE(machine_.disk->said_ready);
+  EXPECT_TRUE(service.status().warnings.empty());
+}
+
 TEST_F(ASupervised, ThatBeginsToStopByItselfIsStopPending) {
   auto& service = running(notifying());
   service.notified({.stopping = true});

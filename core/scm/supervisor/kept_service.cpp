@@ -71,10 +71,7 @@ std::optional<MonoTime> KeptService::due() const {
 }
 
 void KeptService::look() {
-  if (tell_at_ && now() >= *tell_at_) {
-    (void)save(machine_.record());
-    changed(true);
-  }
+  if (tell_at_ && now() >= *tell_at_) changed(true);
   machine_.look();
   premises_.touched(*this);
 }

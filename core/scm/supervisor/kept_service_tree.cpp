@@ -15,6 +15,20 @@ constexpr int kMessagesPerTurn = 16;
 // While the tree is being halted it may still grow; it is walked again until it does not.
 constexpr int kHaltRounds = 5;
 
+// Takes a message away once what it said is in the record, and not before: a keeper that dies in
+// between leaves it to the next, to which it says the same. It goes also where the record could not
+// be written or there was no memory for it: what one keeper cannot handle must not block the rest.
+class DropAfter {
+ public:
+  explicit DropAfter(NotifySocket& socket) : socket_(socket) {}
+  ~DropAfter() { socket_.drop(); }
+  DropAfter(const DropAfter&) = delete;
+  DropAfter& operator=(const DropAfter&) = delete;
+
+ private:
+  NotifySocket& socket_;
+};
+
 }  // namespace
 
 // The session that the first process of this run made: its pid, which the key begins with.
@@ -150,8 +164,9 @@ void KeptService::hand_out_notify() {
 
 void KeptService::hear(int most) {
   for (int i = 0; i < most && notify_; ++i) {
-    const auto received = notify_->receive();
+    const auto received = notify_->peek();
     if (!received) return;
+    const DropAfter handled(*notify_);
     heard(*received);
   }
 }
@@ -159,6 +174,7 @@ void KeptService::hear(int most) {
 void KeptService::heard(const NotifySocket::Received& received) {
   const auto notification = parse_notification(received.text);
   if (!notification || !is_ours(received.sender)) return;
+  std::optional<ProcessId> moved;
   if (notification->main_pid && *notification->main_pid != main_ &&
       is_ours(*notification->main_pid)) {
     const auto stat = read_stat(*notification->main_pid);
@@ -169,10 +185,10 @@ void KeptService::heard(const NotifySocket::Received& received) {
       pidfd_ = std::move(pidfd);
       own_main(stat->pid);
       watch_pidfd();
-      machine_.main_moved(stat->id());
+      moved = stat->id();
     }
   }
-  machine_.notified(*notification);
+  machine_.notified(*notification, moved);
 }
 
 }  // namespace noforce::supervisor

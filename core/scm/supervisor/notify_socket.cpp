@@ -13,20 +13,6 @@
 #include "core/scm/supervisor/notify.hpp"
 
 namespace noforce::supervisor {
-namespace {
-
-// Services may hand over descriptors (FDSTORE, BARRIER): they are closed at once, which is what a
-// barrier waits for.
-void close_descriptors(const cmsghdr* header) {
-  const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-  for (std::size_t i = 0; i < count; ++i) {
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
-    const Fd closed(fd);
-  }
-}
-
-}  // namespace
 
 std::string NotifySocket::new_address() {
   std::array<unsigned char, 16> random{};
@@ -66,10 +52,11 @@ Fd NotifySocket::duplicate() const {
   return Fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
 }
 
-std::optional<NotifySocket::Received> NotifySocket::receive() {
+std::optional<NotifySocket::Received> NotifySocket::peek() {
   std::array<char, kMaxNotify> buffer;
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int) * 253)>
-      control;
+  // Room for the credentials and no more: descriptors that a service hands over (FDSTORE, BARRIER)
+  // are not made in this process. They stay with the message and are closed with it.
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> control;
   iovec part{.iov_base = buffer.data(), .iov_len = buffer.size()};
   msghdr header{};
   header.msg_iov = &part;
@@ -78,23 +65,27 @@ std::optional<NotifySocket::Received> NotifySocket::receive() {
   header.msg_controllen = control.size();
   ssize_t got = 0;
   do {
-    got = ::recvmsg(fd_.get(), &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    got = ::recvmsg(fd_.get(), &header, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   } while (got < 0 && errno == EINTR);
   if (got < 0) return std::nullopt;
   Received received;
   for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
-    if (c->cmsg_level != SOL_SOCKET) continue;
-    if (c->cmsg_type == SCM_RIGHTS) close_descriptors(c);
-    if (c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len == CMSG_LEN(sizeof(ucred))) {
-      ucred credentials{};
-      std::memcpy(&credentials, CMSG_DATA(c), sizeof credentials);
-      received.sender = credentials.pid;
-    }
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS) continue;
+    if (c->cmsg_len != CMSG_LEN(sizeof(ucred))) continue;
+    ucred credentials{};
+    std::memcpy(&credentials, CMSG_DATA(c), sizeof credentials);
+    received.sender = credentials.pid;
   }
   if ((header.msg_flags & MSG_TRUNC) == 0) {
     received.text.assign(buffer.data(), static_cast<std::size_t>(got));
   }
   return received;
+}
+
+void NotifySocket::drop() {
+  // The kernel closes what came with a message for which there is no room. A barrier waits for that.
+  while (::recv(fd_.get(), nullptr, 0, MSG_DONTWAIT) < 0 && errno == EINTR) {
+  }
 }
 
 }  // namespace noforce::supervisor

@@ -35,8 +35,11 @@ class NotifySocket {
   [[nodiscard]] int fd() const { return fd_.get(); }
   // For somebody else to hold.
   [[nodiscard]] Fd duplicate() const;
-  // The next message, or nothing when none waits. Never blocks.
-  [[nodiscard]] std::optional<Received> receive();
+  // The message that waits longest, or nothing when none waits. Never blocks. It stays where it is,
+  // for the next keeper if this one dies before drop().
+  [[nodiscard]] std::optional<Received> peek();
+  // Takes away what peek() showed, with the descriptors that came with it.
+  void drop();
 
  private:
   Fd fd_;

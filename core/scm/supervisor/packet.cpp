@@ -45,9 +45,11 @@ std::expected<Packet, int> receive_packet(int socket) {
   header.msg_control = control.data();
   header.msg_controllen = control.size();
   ssize_t got = 0;
+  // ECONNRESET comes once, and before what still waits to be read: the other side died with some of
+  // our messages unread. Its own last ones, a held socket among them, must not be lost for that.
   do {
     got = ::recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  } while (got < 0 && errno == EINTR);
+  } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
   if (got < 0) return std::unexpected(errno);
   for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;

@@ -210,7 +210,16 @@ void Supervised::main_ended(std::optional<std::int64_t> code, const std::optiona
   enter(ServiceState::stopped);
   plan_restart(failure, asked_for_start);
   Result<void> start_result;
-  if (failure) start_result = std::unexpected(*failure);
+  if (failure) {
+    start_result = std::unexpected(*failure);
+  } else if (taken_up_ && !record_.executed && !code) {
+    // The child that waited for the word of a keeper that died: it may never have had it.
+    auto unknown =
+        error(ErrorKind::timeout, "the keeper was replaced while it started " + spec_.name +
+                                      ": whether its program ran is not known");
+    unknown.error().effect = Effect::unknown;
+    start_result = std::move(unknown);
+  }
   // One save for the end and for what it answers.
   for (auto& token : record_.tokens) {
     if (!token.answered && token.op == ControlOp::start) token.result = start_result;
@@ -261,9 +270,10 @@ void Supervised::companion_ended(Companion which, std::int64_t code) {
   world_.changed(true);
 }
 
-void Supervised::notified(const Notification& n) {
+void Supervised::notified(const Notification& n, const std::optional<ProcessId>& moved) {
   if (!up()) return;
   const ServiceState before = record_.state;
+  if (moved) record_.main = *moved;
   if (n.status) record_.status_text = *n.status;
   if (is_pending(before)) progress();
   if (n.ready) record_.said_ready = true;
@@ -273,14 +283,7 @@ void Supervised::notified(const Notification& n) {
     enter(ServiceState::stop_pending);
   }
   if (n.extend && is_pending(record_.state)) record_.wait_hint_ms = n.extend->count();
-  if (record_.state != before || n.ready) return save_and_tell(true);
-  world_.changed(false);
-}
-
-void Supervised::main_moved(const ProcessId& main) {
-  if (!up() || main == record_.main) return;
-  record_.main = main;
-  save_and_tell(true);
+  save_and_tell(record_.state != before || n.ready || moved);
 }
 
 void Supervised::look() {

@@ -113,10 +113,10 @@ class Supervised {
   void companion_executed(Companion which);
   void companion_failed(Companion which, const Error& error);  // not executed
   void companion_ended(Companion which, std::int64_t code);
-  // From a process that belongs to the service; the keeper checked.
-  void notified(const Notification& notification);
-  // MAINPID, which the keeper checked as well. The run stays the same instance.
-  void main_moved(const ProcessId& main);
+  // From a process that belongs to the service; the keeper checked. `moved`: MAINPID names this one,
+  // checked as well; the run stays the same instance. In the record when it returns; heard a second
+  // time, by the next keeper, it changes nothing more.
+  void notified(const Notification& notification, const std::optional<ProcessId>& moved = {});
   // Something may have changed that nobody reports (a process halted), or due() has come.
   void look();
 
