@@ -74,7 +74,7 @@ class Configuration {
   }
 
   void stop() {
-    if (stopping_) return;
+    if (stopping_) return life_.event("stop again");
     stopping_ = true;
     life_.event("stop");
     server_->wind_down();
@@ -116,6 +116,6 @@ class Configuration {
 
 int main(int argc, char** argv) {
   const services::Arguments arguments(
-      argc, argv, {"--listen", "--file", "--save-ms", "--name", "--events", "--lock"});
+      argc, argv, {"--listen", "--file", "--save-ms", "--name", "--events", "--lock", "--count"});
   return services::Configuration(arguments).run();
 }

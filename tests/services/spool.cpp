@@ -63,7 +63,7 @@ class Spool {
   }
 
   void stop() {
-    if (stopping_) return;
+    if (stopping_) return life_.event("stop again");
     stopping_ = true;
     life_.event("stop");
     server_->wind_down();
@@ -117,6 +117,6 @@ class Spool {
 int main(int argc, char** argv) {
   const services::Arguments arguments(argc, argv,
                                       {"--listen", "--spool", "--flush-ms", "--flush-each-ms",
-                                       "--arrive", "--name", "--events", "--lock"});
+                                       "--arrive", "--name", "--events", "--lock", "--count"});
   return services::Spool(arguments).run();
 }

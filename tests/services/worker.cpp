@@ -69,13 +69,15 @@ class Worker {
   // Besides the behaviours:
   // --control FILE   the control file; need not be there
   // --state FILE     where reloads are counted
+  // --chatter MS     a log line each MS as long as it runs
   // --http PORT      answers HTTP once it is ready, by the behaviour `answer`
   // --tcp PORT       accepts connections once it is ready, and answers each line with it
   explicit Worker(const Arguments& arguments)
       : arguments_(arguments),
         life_(arguments, "worker"),
         control_(arguments.text("--control")),
-        state_(arguments.text("--state")) {
+        state_(arguments.text("--state")),
+        chatter_(arguments.number("--chatter", 0)) {
     loop_.on_signal(SIGTERM, [this] { asked_to_stop(); });
     loop_.on_signal(SIGHUP, [this] { reload(); });
     loop_.on_signal(SIGUSR1, [this] { released(); });
@@ -83,6 +85,7 @@ class Worker {
   }
 
   int run() {
+    if (chatter_ > Milliseconds(0)) chatter();
     begin_start();
     return loop_.run();
   }
@@ -124,6 +127,11 @@ class Worker {
     if (phase_ == Phase::starting && told("start", "now") != start_) begin_start();
     if (phase_ == Phase::running) apply_run();
     if (stop_asked_ && told("stop", "now") != stop_) begin_stop();
+  }
+
+  void chatter() {
+    life_.line("is here");
+    loop_.after(chatter_, [this] { chatter(); });
   }
 
   void crash(long status) {
@@ -248,6 +256,7 @@ class Worker {
   Notify notify_;
   std::string control_;
   std::string state_;
+  Milliseconds chatter_;
   Phase phase_ = Phase::starting;
   bool stop_asked_ = false;
   Behaviour start_;
@@ -268,6 +277,6 @@ int main(int argc, char** argv) {
   const services::Arguments arguments(
       argc, argv,
       {"--start", "--stop", "--run", "--answer", "--control", "--state", "--http", "--tcp",
-       "--name", "--events", "--lock"});
+       "--chatter", "--name", "--events", "--lock", "--count"});
   return services::Worker(arguments).run();
 }

@@ -65,6 +65,21 @@ export class Agent {
 
   // Runs `noforce serve` in the folder; returns once it is ready.
   async serve() {
+    const ended = this.launch();
+    this.address = await within(30, `noforce serve writes agent.address; its log:\n${this.lastLog()}`, Promise.race([this.addressFile(), ended]));
+    this.ca = readFileSync(`${this.state}/tls/ca.pem`, 'utf8');
+    const token = readFileSync(`${this.state}/admin.token`, 'utf8').split('\n').find((line) => line && !line.startsWith('#')).split(/\s/)[0];
+    contract ??= Contract.read();
+    for (const client of this.clients) client.close();
+    this.api = new Client({ address: this.address, ca: this.ca, token, contract });
+    this.clients = [this.api];
+    await within(30, 'the agent is ready (/readyz)', Promise.race([this.readiness(), ended]));
+    this.wasReady = true;
+  }
+
+  // Runs it and does not wait for it: for who wants to kill it while it starts. The promise
+  // rejects when it ends.
+  launch() {
     rmSync(`${this.state}/agent.address`, { force: true });
     const log = openSync(this.log, 'a');
     const child = spawn(program, ['serve', '--config', this.settings], { cwd: '/', stdio: ['ignore', log, log] });
@@ -78,15 +93,7 @@ export class Agent {
       throw new Error(`noforce serve ended at once (${error ?? signal ?? code}):\n${this.lastLog()}`);
     });
     ended.catch(() => {});
-    this.address = await within(30, `noforce serve writes agent.address; its log:\n${this.lastLog()}`, Promise.race([this.addressFile(), ended]));
-    this.ca = readFileSync(`${this.state}/tls/ca.pem`, 'utf8');
-    const token = readFileSync(`${this.state}/admin.token`, 'utf8').split('\n').find((line) => line && !line.startsWith('#')).split(/\s/)[0];
-    contract ??= Contract.read();
-    for (const client of this.clients) client.close();
-    this.api = new Client({ address: this.address, ca: this.ca, token, contract });
-    this.clients = [this.api];
-    await within(30, 'the agent is ready (/readyz)', Promise.race([this.readiness(), ended]));
-    this.wasReady = true;
+    return ended;
   }
 
   async addressFile() {

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -40,17 +42,33 @@ Life::Life(const Arguments& arguments, std::string_view otherwise)
       std::exit(doubled);
     }
   }
+  if (const std::string path = arguments.text("--count"); !path.empty()) {
+    lines_ = std::max(0L, to_number(read_file(path)));
+    count_ = Fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    if (!count_) die(path.c_str());
+  }
   event("start");
 }
 
-void Life::event(std::string_view what) const {
-  const std::string text = name_ + ' ' + std::to_string(::getpid()) + ' ' + std::string(what);
+void Life::line(std::string_view what) {
+  std::string text = name_ + ' ' + std::to_string(::getpid()) + ' ' + std::string(what);
+  if (count_) {
+    const std::string number = std::to_string(++lines_);
+    text += " #" + number;
+    // Numbers only grow, so the shorter one before it is covered.
+    if (::pwrite(count_.get(), number.data(), number.size(), 0) < 0) die("--count");
+  }
   log("%s", text.c_str());
+}
+
+void Life::event(std::string_view what) {
+  line(what);
   if (!events_) return;
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   const long long ms = now.tv_sec * 1000LL + now.tv_nsec / 1'000'000;
-  write_all(events_, std::to_string(ms) + ' ' + text + '\n');
+  write_all(events_, std::to_string(ms) + ' ' + name_ + ' ' + std::to_string(::getpid()) + ' ' +
+                         std::string(what) + '\n');
 }
 
 void append_durably(const Fd& file, std::string_view text) {

@@ -16,16 +16,22 @@ class Life {
   // --events FILE   one line an event is appended: "<monotonic ms> <name> <pid> <event>"
   // --lock FILE     locked as long as the process lives; if another one holds it, the event
   //                 "doubled" is written and the program ends with status 99
+  // --count FILE    its log lines end with " #N", numbered on from the last instance's, whose last
+  //                 number is kept there: a gap or a repeat shows that a log is not continuous
   Life(const Arguments& arguments, std::string_view otherwise);
 
   // Also a log line.
-  void event(std::string_view what) const;
+  void event(std::string_view what);
+  // A log line alone, numbered like an event's.
+  void line(std::string_view what);
   [[nodiscard]] const std::string& name() const { return name_; }
 
  private:
   std::string name_;
   Fd events_;
   Fd lock_;
+  Fd count_;
+  long lines_ = 0;  // in the log, of all instances; counted only with --count
 };
 
 // Writes all of it and syncs it to the disk; ends the program when that fails.
