@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/journal_reads.hpp"
+#include "core/journal_reserve.hpp"
 #include "core/journal_rows.hpp"
 #include "core/journal_schema.hpp"
 #include "core/journal_writer.hpp"
@@ -87,7 +88,7 @@ Result<void> insert_token(sqlite::Connection& db, const TokenRecord& token) {
 class SqliteJournal final : public Journal {
  public:
   SqliteJournal(sqlite::Connection db, std::string path, const Clock& clock)
-      : clock_(clock), writer_(std::move(db), clock), readers_(std::move(path)) {}
+      : clock_(clock), writer_(std::move(db), path, clock), readers_(std::move(path)) {}
 
   [[nodiscard]] Result<Acceptance> accept(const Job& job, const AuditEntry& audit,
                                           const std::optional<IdempotencyKey>& key) override;
@@ -118,8 +119,15 @@ class SqliteJournal final : public Journal {
   template <typename F>
   auto read(const F& question) -> decltype(question(std::declval<sqlite::Connection&>())) {
     auto lease = readers_.borrow();
-    if (!lease) return std::unexpected(lease.error());
-    return question(lease->db());
+    if (!lease) return std::unexpected(heed(lease.error()));
+    auto answer = question(lease->db());
+    if (!answer) (void)heed(answer.error());
+    return answer;
+  }
+  // What one finds damaged, no other builds on.
+  const Error& heed(const Error& error) {
+    if (sqlite::is_damage(error)) writer_.note_damage(error);
+    return error;
   }
 
   const Clock& clock_;
@@ -131,23 +139,25 @@ Result<Acceptance> SqliteJournal::accept(const Job& job, const AuditEntry& audit
                                          const std::optional<IdempotencyKey>& key) {
   const auto prepared = JournalTransaction::prepare(job);
   Acceptance acceptance{.job = job.id, .replayed = false};
-  const auto done =
-      writer_.run(Durability::power_loss, [&](JournalTransaction& transaction) -> Result<void> {
-        if (key) {
-          auto holder = find_key_holder(transaction.db(), *key);
-          if (!holder) return std::unexpected(holder.error());
-          if (*holder && (*holder)->fingerprint != key->fingerprint) {
-            return std::unexpected(idempotency_mismatch(*key));
-          }
-          if (*holder) {
-            acceptance = {.job = (*holder)->job, .replayed = true};
-            return {};
-          }
-        }
-        auto inserted = transaction.insert_job(prepared, key);
-        if (inserted) inserted = transaction.append_audit(audit);
-        return inserted;
-      });
+  // What the agent asks for itself brings services back, or ends them when it ends.
+  const Need need = job.requested_by == kAgentPrincipal ? Need::reserve : Need::room;
+  const auto done = writer_.run(Durability::power_loss, need,
+                                [&](JournalTransaction& transaction) -> Result<void> {
+                                  if (key) {
+                                    auto holder = find_key_holder(transaction.db(), *key);
+                                    if (!holder) return std::unexpected(holder.error());
+                                    if (*holder && (*holder)->fingerprint != key->fingerprint) {
+                                      return std::unexpected(idempotency_mismatch(*key));
+                                    }
+                                    if (*holder) {
+                                      acceptance = {.job = (*holder)->job, .replayed = true};
+                                      return {};
+                                    }
+                                  }
+                                  auto inserted = transaction.insert_job(prepared, key);
+                                  if (inserted) inserted = transaction.append_audit(audit);
+                                  return inserted;
+                                });
   if (!done) return std::unexpected(done.error());
   return acceptance;
 }
@@ -169,7 +179,7 @@ Result<void> SqliteJournal::write(const JournalChange& change, Durability durabi
   prepared.reserve(change.jobs.size());
   for (const JobPtr& job : change.jobs)
     prepared.push_back(JournalTransaction::prepare(*job));
-  return writer_.run(durability, [&](JournalTransaction& transaction) -> Result<void> {
+  const auto work = [&](JournalTransaction& transaction) -> Result<void> {
     for (const auto& job : prepared) {
       if (auto done = transaction.replace_job(job); !done) return done;
     }
@@ -180,7 +190,8 @@ Result<void> SqliteJournal::write(const JournalChange& change, Durability durabi
       if (auto done = transaction.append_audit(entry); !done) return done;
     }
     return {};
-  });
+  };
+  return writer_.run(durability, Need::reserve, work);
 }
 
 Result<std::optional<Job>> SqliteJournal::job(std::string_view id) {
@@ -255,7 +266,7 @@ Result<HoldRecord> SqliteJournal::hold() {
 }
 
 Result<void> SqliteJournal::set_hold(const HoldRecord& hold, const AuditEntry& audit) {
-  return writer_.run(Durability::power_loss, [&](JournalTransaction& transaction) -> Result<void> {
+  const auto work = [&](JournalTransaction& transaction) -> Result<void> {
     auto done = transaction.db().run(
         "INSERT INTO hold(one, is_on, by, reason, since) VALUES(1,?,?,?,?)"
         " ON CONFLICT(one) DO UPDATE SET is_on = excluded.is_on, by = excluded.by,"
@@ -263,15 +274,17 @@ Result<void> SqliteJournal::set_hold(const HoldRecord& hold, const AuditEntry& a
         hold.on, hold.by, hold.reason, to_column(hold.since));
     if (done) done = transaction.append_audit(audit);
     return done;
-  });
+  };
+  return writer_.run(Durability::power_loss, Need::reserve, work);
 }
 
 Result<void> SqliteJournal::add_token(const TokenRecord& token, const AuditEntry& audit) {
-  return writer_.run(Durability::power_loss, [&](JournalTransaction& transaction) -> Result<void> {
+  const auto work = [&](JournalTransaction& transaction) -> Result<void> {
     auto done = insert_token(transaction.db(), token);
     if (done) done = transaction.append_audit(audit);
     return done;
-  });
+  };
+  return writer_.run(Durability::power_loss, Need::room, work);
 }
 
 Result<std::vector<TokenRecord>> SqliteJournal::tokens() {
@@ -288,7 +301,7 @@ Result<std::vector<TokenRecord>> SqliteJournal::tokens() {
 }
 
 Result<void> SqliteJournal::revoke_token(std::string_view name, const AuditEntry& audit) {
-  return writer_.run(Durability::power_loss, [&](JournalTransaction& transaction) -> Result<void> {
+  const auto work = [&](JournalTransaction& transaction) -> Result<void> {
     const std::int64_t now = to_column(clock_.wall());
     auto done = transaction.db().run(
         "UPDATE tokens SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL AND"
@@ -300,11 +313,12 @@ Result<void> SqliteJournal::revoke_token(std::string_view name, const AuditEntry
                                             "' that still counts; nothing to revoke");
     }
     return transaction.append_audit(audit);
-  });
+  };
+  return writer_.run(Durability::power_loss, Need::reserve, work);
 }
 
 Result<void> SqliteJournal::audit(const AuditEntry& entry) {
-  return writer_.run(Durability::process_death, [&](JournalTransaction& transaction) {
+  return writer_.run(Durability::process_death, Need::room, [&](JournalTransaction& transaction) {
     return transaction.append_audit(entry);
   });
 }
@@ -323,9 +337,10 @@ Result<std::uint64_t> SqliteJournal::forget_jobs(WallTime before) {
   std::string after;
   do {
     Forgotten forgotten;
-    const auto done = writer_.run(Durability::process_death, [&](JournalTransaction& transaction) {
+    const auto work = [&](JournalTransaction& transaction) {
       return forget_portion(transaction, before, after, upto, forgotten);
-    });
+    };
+    const auto done = writer_.run(Durability::process_death, Need::room, work);
     if (!done) return std::unexpected(done.error());
     count += forgotten.jobs;
     after = std::move(forgotten.last);
@@ -343,6 +358,11 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& path, const Cl
   auto file = prepare_journal_file(path);
   if (!file) return std::unexpected(file.error());
   auto db = open_journal_writer(*file);
+  // Opening takes a little room itself; what is kept for a full disk is for that as well.
+  JournalReserve reserve(*file);
+  while (!db && sqlite::is_out_of_space(db.error()) && reserve.release()) {
+    db = open_journal_writer(*file);
+  }
   if (!db) {
     db.error().detail = path + ": " + db.error().detail;
     return std::unexpected(db.error());

@@ -6,6 +6,11 @@
 // synchronous=FULL when any unit in it asks for it (`Durability::power_loss`), else NORMAL, which
 // survives kill -9 of the agent but not a power cut. Readers use connections of their own.
 //
+// When the disk is full, what is new (accept, audit, add_token) is refused until there is room again;
+// what was accepted before goes on to its end in space that is kept for it (journal_reserve.hpp), and
+// so do write, set_hold, revoke_token and the jobs of the agent itself. When the file turns out to be
+// damaged, nothing at all is written to it any more.
+//
 // Every method may be called from any thread. Errors: journal_unavailable (native_code is
 // SQLite's extended code; disk full, I/O error, shutting down), and those that a method names.
 #pragma once
@@ -156,8 +161,9 @@ class Journal {
   // Deletes jobs (with their keys) that ended before `before`, in small portions so that nobody
   // waits long; audit rows stay. Returns how many.
   [[nodiscard]] virtual Result<std::uint64_t> forget_jobs(WallTime before) = 0;
-  // False after a write failed for want of space or by an I/O error, until one succeeds again;
-  // /readyz and acceptance ask this. `why` gets the sentence.
+  // False after a write failed by an I/O error, until one succeeds again; after one failed for want
+  // of space, until there is room and the reserve is whole; and for good once the file was found to
+  // be damaged. /readyz and acceptance ask this. `why` gets the sentence.
   [[nodiscard]] virtual bool healthy(std::string* why = nullptr) const = 0;
 
  protected:

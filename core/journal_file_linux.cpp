@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 
+#include "core/journal_reserve.hpp"
 #include "core/journal_schema.hpp"
 
 namespace noforce {
@@ -24,6 +25,16 @@ std::unexpected<Error> refuse(const std::string& path, const std::string& why, i
   return std::unexpected(std::move(error));
 }
 
+bool has_content(const std::string& path) {
+  struct stat status{};
+  return ::lstat(path.c_str(), &status) == 0 && status.st_size > 0;
+}
+
+constexpr const char* move_all =
+    "; put a copy made by `noforce backup` there, or, to start with a new one that knows no job, "
+    "no "
+    "token and not what services are wanted to be, move away what begins with its name";
+
 }  // namespace
 
 Result<std::string> prepare_journal_file(const std::string& path) {
@@ -35,6 +46,11 @@ Result<std::string> prepare_journal_file(const std::string& path) {
   if (!real) return refuse(path, "cannot be opened, its directory is not there", errno);
   std::string resolved = std::string(real.get()) + "/" + name;
 
+  const bool has_log = has_content(resolved + "-wal");
+  if (has_log && ::access(resolved.c_str(), F_OK) != 0 && errno == ENOENT) {
+    return refuse(path,
+                  std::string("is gone, and its log ") + name + "-wal is still there" + move_all);
+  }
   const int made = ::open(resolved.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (made >= 0) {
     ::close(made);
@@ -53,6 +69,10 @@ Result<std::string> prepare_journal_file(const std::string& path) {
                             "); run the agent as that user, or give it the file");
   }
   if (status.st_nlink != 1) return refuse(path, "has a second name (hard link); remove one");
+  // An agent that ended while it made the file leaves it empty, but no reserve and no log.
+  if (status.st_size == 0 && (has_log || has_content(JournalReserve::path_of(resolved)))) {
+    return refuse(path, std::string("is empty, and was not when it was last used") + move_all);
+  }
   if ((status.st_mode & 0077) != 0 && ::chmod(resolved.c_str(), 0600) != 0) {
     return refuse(path, "cannot be closed to other users", errno);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include "core/job_json.hpp"
@@ -146,10 +147,7 @@ std::string above_all() {
 }
 
 Error lost_row(const std::string& id) {
-  Error error;
-  error.kind = ErrorKind::journal_unavailable;
-  error.detail = "the journal is damaged: job " + id + " is in an index and not in its table";
-  return error;
+  return sqlite::damage("the journal is damaged: job " + id + " is in an index, not in its table");
 }
 
 Result<Job> read_known_job(sqlite::Connection& db, const std::string& id) {
@@ -185,16 +183,62 @@ bool worked_on(const Job& job, std::string_view service) {
   });
 }
 
-Result<void> append_jobs(sqlite::Cursor rows, std::vector<Job>& jobs) {
+struct Kind {
+  std::string action;
+  std::string outcome;
+};
+
+// Each action with each outcome that there is, also those that this version does not know. Two
+// seeks for each: a comparison of both columns at once would walk the index.
+Result<std::vector<Kind>> kinds_of_jobs(sqlite::Connection& db) {
+  std::vector<Kind> kinds;
+  Kind last;
+  for (;;) {
+    sqlite::Cursor same = db.query(
+        "SELECT outcome FROM jobs INDEXED BY jobs_by_outcome WHERE action = ? AND outcome > ?"
+        " ORDER BY outcome LIMIT 1",
+        last.action, last.outcome);
+    if (same.next()) {
+      last.outcome = same.text(0);
+      kinds.push_back(last);
+      continue;
+    }
+    if (!same.ok()) return std::unexpected(same.error());
+    sqlite::Cursor other = db.query(
+        "SELECT action FROM jobs INDEXED BY jobs_by_outcome WHERE action > ?"
+        " ORDER BY action LIMIT 1",
+        last.action);
+    if (!other.next()) {
+      if (!other.ok()) return std::unexpected(other.error());
+      return kinds;
+    }
+    last = {.action = other.text(0), .outcome = {}};
+  }
+}
+
+// `unreadable` gets a line for each job that cannot be read.
+Result<void> append_jobs(sqlite::Cursor rows, std::vector<Job>& jobs,
+                         std::set<std::string>& unreadable) {
   while (rows.next()) {
     auto job = job_from_json(rows.view(1));
-    if (!job) {
-      job.error().detail = "job " + rows.text(0) + ": " + job.error().detail;
-      return std::unexpected(job.error());
+    if (job) {
+      jobs.push_back(std::move(*job));
+    } else {
+      unreadable.insert("job " + rows.text(0) + ": " + job.error().detail);
     }
-    jobs.push_back(std::move(*job));
   }
   return rows.result();
+}
+
+// A job that was left out would be a service that nobody brings back.
+std::unexpected<Error> refuse_unreadable(const std::set<std::string>& unreadable) {
+  std::string detail;
+  for (const std::string& line : unreadable)
+    detail += (detail.empty() ? "" : "; ") + line;
+  return fail(ErrorKind::journal_unavailable,
+              detail +
+                  ". Unfinished jobs that cannot be read are neither guessed at nor left out. Run "
+                  "the noforce that wrote them, or put a copy made by `noforce backup` in place");
 }
 
 }  // namespace
@@ -268,19 +312,23 @@ Result<std::vector<Job>> unfinished_jobs(sqlite::Connection& db) {
   const Snapshot snapshot(db);
   if (!snapshot.begun()) return std::unexpected(snapshot.begun().error());
   std::vector<Job> jobs;
-  for (const Action action : all_actions) {
-    for (const std::string_view outcome : unfinished_outcomes) {
-      auto done = append_jobs(db.query("SELECT id, body FROM jobs INDEXED BY jobs_by_outcome"
-                                       " WHERE action = ? AND outcome = ?",
-                                       to_string(action), outcome),
-                              jobs);
-      if (!done) return std::unexpected(done.error());
-    }
+  std::set<std::string> unreadable;
+  const auto kinds = kinds_of_jobs(db);
+  if (!kinds) return std::unexpected(kinds.error());
+  const auto ended = done_outcomes();
+  for (const auto& [action, outcome] : *kinds) {
+    if (std::ranges::find(ended, outcome) != ended.end()) continue;
+    auto done = append_jobs(db.query("SELECT id, body FROM jobs INDEXED BY jobs_by_outcome"
+                                     " WHERE action = ? AND outcome = ?",
+                                     action, outcome),
+                            jobs, unreadable);
+    if (!done) return std::unexpected(done.error());
   }
   auto done = append_jobs(
       db.query("SELECT id, body FROM jobs INDEXED BY jobs_to_restore WHERE restore_pending <> 0"),
-      jobs);
+      jobs, unreadable);
   if (!done) return std::unexpected(done.error());
+  if (!unreadable.empty()) return refuse_unreadable(unreadable);
   std::ranges::sort(jobs, {}, &Job::id);
   // A job may be both: restored later, and not done yet.
   const auto again = std::ranges::unique(jobs, {}, &Job::id);

@@ -1,6 +1,8 @@
 #include "core/journal_schema.hpp"
 
+#include <filesystem>
 #include <iterator>
+#include <system_error>
 
 namespace noforce {
 namespace {
@@ -100,6 +102,12 @@ Result<void> check_owner(sqlite::Connection& db) {
   const auto tables = db.integer("SELECT count(*) FROM sqlite_schema");
   if (!tables) return std::unexpected(tables.error());
   if (*owner == 0 && *tables == 0) return {};
+  const auto ours = db.integer(
+      "SELECT count(*) FROM sqlite_schema WHERE name IN ('jobs', 'job_services', 'wanted', "
+      "'audit')");
+  if (ours && *ours == 4) {
+    return std::unexpected(sqlite::damage("the journal is damaged: its first page is not its own"));
+  }
   return fail(ErrorKind::journal_unavailable,
               "the journal's file is another program's database; move it away or point state_dir "
               "elsewhere");
@@ -136,6 +144,13 @@ Result<void> bring_up_to_date(sqlite::Connection& db) {
                     "); run that version again, or restore the backup from before the upgrade");
   }
   if (*version == journal_schema_version) return {};
+  const auto tables = db.integer("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return std::unexpected(tables.error());
+  if ((*version == 0) != (*tables == 0)) {
+    return std::unexpected(
+        sqlite::damage("the journal is damaged: it has " + std::to_string(*tables) +
+                       " tables and indexes of schema " + std::to_string(*version)));
+  }
   if (auto begun = db.execute("BEGIN IMMEDIATE"); !begun) return begun;
   auto done = migrate_in_transaction(db);
   if (done) done = db.execute("COMMIT");
@@ -164,6 +179,14 @@ Result<void> check_tables(sqlite::Connection& db) {
 Result<sqlite::Connection> open_journal_writer(const std::string& path) {
   auto db = sqlite::Connection::open(path, sqlite::Connection::Mode::read_write);
   if (!db) return db;
+  // A copy made by `noforce backup` has no log. One that lies beside it is that of the journal which
+  // was there before, and would be laid over it.
+  std::error_code none;
+  if (!db->is_marked_for_log() && std::filesystem::file_size(path + "-wal", none) > 0 && !none) {
+    return fail(ErrorKind::journal_unavailable,
+                "beside the journal lies the log of the one that was there before; move " + path +
+                    "-wal and " + path + "-shm away, and start again");
+  }
   // busy_timeout first: the mode changes under a lock. Autocheckpoint is only the backstop of the
   // writer's own checkpoints when it has nothing else to do.
   auto done = db->execute(

@@ -4,6 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include "core/log.hpp"
+
 namespace noforce {
 namespace {
 
@@ -24,8 +26,11 @@ Error shutting_down() {
 
 }  // namespace
 
-JournalWriter::JournalWriter(sqlite::Connection db, const Clock& clock)
-    : db_(std::move(db)), transaction_(db_, clock), thread_([this] { loop(); }) {}
+JournalWriter::JournalWriter(sqlite::Connection db, std::string path, const Clock& clock)
+    : path_(std::move(path)), db_(std::move(db)), transaction_(db_, clock), reserve_(path_) {
+  if (!reserve_.fill()) note_full();
+  thread_ = std::thread([this] { loop(); });
+}
 
 JournalWriter::~JournalWriter() {
   {
@@ -36,10 +41,15 @@ JournalWriter::~JournalWriter() {
   thread_.join();
 }
 
-Result<void> JournalWriter::run(Durability durability, const Work& work) {
-  Unit unit{
-      .work = work, .durability = durability, .outcome = {}, .finished = false, .changed = {}};
+Result<void> JournalWriter::run(Durability durability, Need need, const Work& work) {
+  Unit unit{.work = work,
+            .durability = durability,
+            .need = need,
+            .outcome = {},
+            .finished = false,
+            .changed = {}};
   MutexLock lock(mutex_);
+  if (damage_) return std::unexpected(*damage_);
   if (stopping_) return std::unexpected(shutting_down());
   queue_.push_back(&unit);
   if (queue_.size() == 1) work_there_.notify_one();
@@ -64,7 +74,7 @@ void JournalWriter::loop() {
     const Batch batch(queue_.begin(), taken);
     queue_.erase(queue_.begin(), taken);
     lock.unlock();
-    commit(batch);
+    record(batch);
     lock.lock();
     for (Unit* const unit : batch) {
       unit->finished = true;
@@ -76,7 +86,7 @@ void JournalWriter::loop() {
 // Returns with work in the queue, or when there will be none any more.
 void JournalWriter::wait_for_work(MutexLock& lock) {
   while (queue_.empty() && !stopping_) {
-    if (!illness_ && !checkpoint_due_) {
+    if (damage_ || (!illness_ && !checkpoint_due_)) {
       work_there_.wait(lock);
       continue;
     }
@@ -86,6 +96,45 @@ void JournalWriter::wait_for_work(MutexLock& lock) {
     tend();
     mutex_.lock();
   }
+}
+
+// One commit where the disk has room. Where it has none, what may use the reserve is tried again:
+// in the space of what the log held, then with one portion of the reserve after the other.
+void JournalWriter::record(const Batch& batch) {
+  if (const auto damaged = damage()) {
+    for (Unit* const unit : batch)
+      unit->outcome = std::unexpected(*damaged);
+    return;
+  }
+  Batch left = full_ ? without_new(batch) : batch;
+  if (left.empty()) return;
+  commit(left);
+  const auto is_settled = [](const Unit* unit) {
+    return unit->outcome || unit->need != Need::reserve ||
+           !sqlite::is_out_of_space(unit->outcome.error());
+  };
+  for (bool first = true;; first = false) {
+    std::erase_if(left, is_settled);
+    if (left.empty()) return;
+    if (!first && !reserve_.release()) return;
+    db_.checkpoint();
+    commit(left);
+  }
+}
+
+// What is not new. The others are refused, unless there is room again.
+JournalWriter::Batch JournalWriter::without_new(const Batch& batch) {
+  look_for_room();
+  if (!full_) return batch;
+  Batch rest;
+  for (Unit* const unit : batch) {
+    if (unit->need == Need::reserve) {
+      rest.push_back(unit);
+    } else {
+      unit->outcome = std::unexpected(sqlite::out_of_space(reserve_.wanted_mib()));
+    }
+  }
+  return rest;
 }
 
 void JournalWriter::commit(const Batch& batch) {
@@ -158,18 +207,64 @@ Result<void> JournalWriter::do_unit(Unit& unit) {
 void JournalWriter::note_failure(const Error& error) {
   if (!sqlite::is_storage_failure(error)) return;
   storage_failed_ = true;
+  if (sqlite::is_damage(error)) {
+    note_damage(error);
+  } else if (sqlite::is_out_of_space(error)) {
+    note_full();
+  } else {
+    const MutexLock lock(mutex_);
+    illness_ = error.detail;
+  }
+}
+
+void JournalWriter::note_damage(const Error& error) {
+  {
+    const MutexLock lock(mutex_);
+    if (damage_) return;
+    damage_ = error;
+    illness_ = error.detail;
+  }
+  log_error("journal", "Nothing is written to " + path_ + " and nothing is stopped any more: " +
+                           error.detail + " (" + error.native_name + ")");
+}
+
+std::optional<Error> JournalWriter::damage() const {
   const MutexLock lock(mutex_);
-  illness_ = error.detail;
+  return damage_;
+}
+
+void JournalWriter::note_full() {
+  full_ = true;
+  const MutexLock lock(mutex_);
+  if (!damage_) illness_ = sqlite::out_of_space(reserve_.wanted_mib()).detail;
 }
 
 void JournalWriter::note_success() {
   checkpoint_due_ = true;
   const MutexLock lock(mutex_);
-  illness_.reset();
+  if (!full_ && !damage_) illness_.reset();
+}
+
+// A full disk counts as such until the reserve is whole and a little can be written.
+void JournalWriter::look_for_room() {
+  if (!reserve_.fill()) {
+    note_full();  // how much is missing may have changed
+    return;
+  }
+  full_ = false;
+  if (probe()) {
+    note_success();
+  } else {
+    full_ = true;
+  }
 }
 
 // What is done while nobody waits.
 void JournalWriter::tend() {
+  if (full_) {
+    look_for_room();
+    return;
+  }
   if (!healthy(nullptr)) {
     if (probe()) note_success();
     return;

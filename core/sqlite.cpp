@@ -1,6 +1,7 @@
 #include "core/sqlite.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <sqlite3.h>
 
@@ -79,10 +80,25 @@ int primary(std::int64_t code) {
   return static_cast<int>(code & 0xFF);
 }
 
+// The extended code of what failed last. Quotas, and file systems that find out late, report a full
+// disk as something else.
+int last_code(sqlite3* db) {
+  const int code = sqlite3_extended_errcode(db);
+  if (primary(code) != SQLITE_IOERR) return code;
+  const int system = sqlite3_system_errno(db);
+  return system == ENOSPC || system == EDQUOT ? SQLITE_FULL : code;
+}
+
 std::string_view find_name(int code) {
   const auto* const found = std::ranges::find(code_names, code, &CodeName::code);
   return found == std::end(code_names) ? std::string_view{} : found->name;
 }
+
+// What whoever runs the machine can do about a file that is lost.
+constexpr std::string_view way_out =
+    "end the agent (the services run on) and put a copy made by `noforce backup` in its place, or "
+    "move noforce.db and what begins with its name away and start with a new journal, which knows "
+    "no job, no token and not what services are wanted to be";
 
 std::string sentence(int code, std::string_view message) {
   switch (primary(code)) {
@@ -96,10 +112,9 @@ std::string sentence(int code, std::string_view message) {
       return "the journal cannot be written; give the agent's user the right to write it and its "
              "directory";
     case SQLITE_CORRUPT:
-      return "the journal is damaged; stop the agent, keep a copy of the file and of its -wal, and "
-             "restore a backup or start with a new one";
+      return "the journal is damaged; " + std::string(way_out);
     case SQLITE_NOTADB:
-      return "the journal's file is no SQLite database; move it away or point state_dir elsewhere";
+      return "the journal's file is no SQLite database (any more); " + std::string(way_out);
     case SQLITE_CANTOPEN:
       return "the journal's file cannot be opened; look at the rights on it and its directory";
     case SQLITE_BUSY:
@@ -143,6 +158,29 @@ bool is_storage_failure(const Error& error) {
     default:
       return false;
   }
+}
+
+bool is_out_of_space(const Error& error) {
+  return error.native_code == SQLITE_FULL || error.native_code == SQLITE_IOERR_SHMSIZE;
+}
+
+Error out_of_space(std::uint64_t wanted_mib) {
+  Error error = error_of(SQLITE_FULL, {});
+  error.detail = "the disk that holds the journal is full; free at least " +
+                 std::to_string(wanted_mib) + " MiB on it and it goes on by itself";
+  return error;
+}
+
+bool is_damage(const Error& error) {
+  if (!error.native_code) return false;
+  const int code = primary(*error.native_code);
+  return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
+
+Error damage(const std::string& what) {
+  Error error = error_of(SQLITE_CORRUPT, {});
+  error.detail = what + "; " + std::string(way_out);
+  return error;
 }
 
 Cursor::~Cursor() {
@@ -199,7 +237,7 @@ void Cursor::bind(int at, std::nullopt_t) {
 void Cursor::check(int code) {
   if (code == SQLITE_OK) return;
   sqlite3* const db = sqlite3_db_handle(statement_);
-  error_ = error_of(sqlite3_extended_errcode(db), sqlite3_errmsg(db));
+  error_ = error_of(last_code(db), sqlite3_errmsg(db));
 }
 
 void Connection::CloseConnection::operator()(sqlite3* db) const {
@@ -247,6 +285,19 @@ void Connection::checkpoint() {
   sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
 }
 
+bool Connection::is_marked_for_log() const {
+  sqlite3_file* file = nullptr;
+  sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  // The header's "file format write version": 2 with a write-ahead log, 1 without. Read through
+  // SQLite's own descriptor: closing another one would drop its locks.
+  unsigned char header[20] = {};
+  if (file == nullptr || file->pMethods == nullptr ||
+      file->pMethods->xRead(file, header, sizeof header, 0) != SQLITE_OK) {
+    return true;  // whoever reads it next says why
+  }
+  return header[18] != 1;
+}
+
 bool Connection::in_autocommit() const {
   return sqlite3_get_autocommit(db_.get()) != 0;
 }
@@ -276,8 +327,9 @@ Cursor Connection::prepared(const char* sql) {
 }
 
 Error Connection::last_error(int code) const {
-  const int extended = sqlite3_extended_errcode(db_.get());
-  return error_of(primary(extended) == primary(code) ? extended : code, sqlite3_errmsg(db_.get()));
+  // What failed may have been the closing of what failed before.
+  const bool is_last = primary(sqlite3_extended_errcode(db_.get())) == primary(code);
+  return error_of(is_last ? last_code(db_.get()) : code, sqlite3_errmsg(db_.get()));
 }
 
 }  // namespace noforce::sqlite

@@ -23,6 +23,13 @@ namespace noforce::sqlite {
 [[nodiscard]] Error error_of(int code, std::string_view message);
 // The disk under the file, or the file itself, is at fault, and not this one statement.
 [[nodiscard]] bool is_storage_failure(const Error& error);
+// The disk, or what this user may have of it, is full. And the Error to say so with: how many MiB
+// must be free before it goes on.
+[[nodiscard]] bool is_out_of_space(const Error& error);
+[[nodiscard]] Error out_of_space(std::uint64_t wanted_mib);
+// What the file holds is no longer what was written. And the Error to say so with.
+[[nodiscard]] bool is_damage(const Error& error);
+[[nodiscard]] Error damage(const std::string& what);
 
 // One run of a statement: rows one after the other, then reset for the next user. A failure
 // (also one of preparing or binding) ends the rows and is kept.
@@ -105,6 +112,9 @@ class Connection {
   void roll_back();
   // Moves what it can of the log into the database without waiting for anybody.
   void checkpoint();
+  // False for a file that says of itself that it has no write-ahead log. To be asked before anything
+  // else is.
+  [[nodiscard]] bool is_marked_for_log() const;
   // False within a transaction; some failures end one by themselves.
   [[nodiscard]] bool in_autocommit() const;
   // Rows that the last INSERT, UPDATE or DELETE changed.
