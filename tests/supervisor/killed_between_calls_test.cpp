@@ -1,8 +1,7 @@
 // Real keepers, killed with -9 before each of their system calls, and what comes of the service.
-#include <poll.h>
 #include <signal.h>
 
-#include <algorithm>
+#include <filesystem>
 
 #include <gtest/gtest.h>
 
@@ -36,11 +35,26 @@ class AKeeperKilledBetweenCalls : public ::testing::Test {
     }
     return 0;
   }
-  // Halts it where it stands.
+  // Halts it where it waits for its word. Before that it still holds what it has of the keeper's,
+  // its lock among them: halted there, no next keeper could begin.
   [[nodiscard]] std::int64_t halt_waiting_child() const {
     const std::int64_t child = waiting_child();
-    if (child == 0 || send_signal(open_pidfd(child), SIGSTOP) != 0) return 0;
-    return eventually([child] { return read_stat(child)->halted(); }) ? child : 0;
+    constexpr std::ptrdiff_t kWhileItWaits = 5;  // standard ones, its word, its result
+    if (child == 0 || !eventually([&] { return descriptors_of(child) == kWhileItWaits; }) ||
+        send_signal(open_pidfd(child), SIGSTOP) != 0) {
+      return 0;
+    }
+    return eventually([child] {
+      const auto stat = read_stat(child);
+      return stat && stat->halted();
+    })
+               ? child
+               : 0;
+  }
+  static std::ptrdiff_t descriptors_of(std::int64_t pid) {
+    std::error_code failed;
+    const std::filesystem::directory_iterator all("/proc/" + std::to_string(pid) + "/fd", failed);
+    return failed ? 0 : std::distance(std::filesystem::begin(all), std::filesystem::end(all));
   }
   static void resume(std::int64_t child) { (void)send_signal(open_pidfd(child), SIGCONT); }
 
