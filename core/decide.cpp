@@ -420,6 +420,16 @@ bool needs_one_of(const Graph& graph, const std::string& service,
   return false;
 }
 
+// What it needs is down and not this job's to bring back.
+bool needs_what_stays_down(const Picture& picture, const std::string& service,
+                           const std::set<std::string>& coming) {
+  const auto needs = picture.graph->all_dependencies({service});
+  return std::any_of(needs.begin(), needs.end(), [&](const std::string& name) {
+    const Service* needed = picture.find(name);
+    return (needed == nullptr || !counts_as_up(needed->state)) && !coming.contains(name);
+  });
+}
+
 // It was started in this job and did not come up, or not for long: starting it once more would
 // only hide that.
 bool failed_to_start(const Job& job, std::string_view service) {
@@ -437,6 +447,12 @@ bool failed_to_start(const Job& job, std::string_view service) {
 bool stops_as_asked(const Job& job, const Service& service) {
   return job.action == Action::stop && service.state == ServiceState::stop_pending &&
          is_named(job, service.name);
+}
+
+// A stop that was sent, and nobody knows what became of it.
+bool has_unknown_end(const Step& step) {
+  return step.operation == Operation::stop && step.attempts > 0 && step.error &&
+         step.error->effect == Effect::unknown;
 }
 
 // Does its work, as far as the SCM can tell: neither down nor still on its way.
@@ -499,8 +515,10 @@ Restoration plan_restoration(const Job& job, const Picture& picture, const Polic
   Restoration restoration;
   std::set<std::string> waiting;  // services that are still stopping, and what hangs on them
   std::set<std::string> gone;
+  std::set<std::string> coming;
   for (const auto& service : picture.services) {
-    if (service->state == ServiceState::stop_pending) waiting.insert(service->name);
+    const bool starts_again = !counts_as_up(service->state) && comes_up(*service);
+    if (service->state == ServiceState::stop_pending || starts_again) waiting.insert(service->name);
   }
   for (const auto& name : now_down(job, picture)) {
     if (!was_touched(job, name)) continue;
@@ -521,6 +539,11 @@ Restoration plan_restoration(const Job& job, const Picture& picture, const Polic
       restoration.blocked.push_back(name);
       continue;
     }
+    if (needs_what_stays_down(picture, name, coming)) {
+      restoration.stranded.push_back(name);
+      continue;
+    }
+    coming.insert(name);
     restoration.steps.push_back(restoring_step(name, Operation::start));
     const auto hooks = policies.of(name).after_start.size();
     for (std::uint32_t n = 0; n < hooks; ++n) {
@@ -535,6 +558,14 @@ Restoration plan_restoration(const Job& job, const Picture& picture, const Polic
   return restoration;
 }
 
+bool may_still_stop(const Job& job, const Picture& picture) {
+  return std::any_of(job.steps.begin(), job.steps.end(), [&](const Step& step) {
+    const Service* now = picture.find(step.service);
+    return has_unknown_end(step) && now != nullptr && counts_as_up(now->state) && step.target &&
+           now->instance == step.target;
+  });
+}
+
 Restored judge_restored(const Job& job, const Picture& picture) {
   bool stopped_any = false;
   bool all_up = true;
@@ -545,11 +576,17 @@ Restored judge_restored(const Job& job, const Picture& picture) {
     all_up = all_up && service != nullptr && serves(service->state);
   }
   if (!stopped_any) return Restored::not_needed;
-  if (all_up) return Restored::complete;
-  // Pending only where everything that is still down waits for a late stop.
+  const bool may_go_down = may_still_stop(job, picture);
+  if (all_up && !may_go_down) return Restored::complete;
+  const bool as_asked = job.action == Action::stop &&
+                        std::all_of(job.steps.begin(), job.steps.end(), [&job](const Step& step) {
+                          return !has_unknown_end(step) || is_named(job, step.service);
+                        });
+  // Pending while there is anything that can still be brought back, now or after a late stop.
   const Restoration left = plan_restoration(job, picture, Policies{});
-  const bool only_waits = left.steps.empty() && left.lost.empty() && !left.blocked.empty();
-  return only_waits ? Restored::pending : Restored::incomplete;
+  const bool more = !left.steps.empty() || !left.blocked.empty() || !left.stranded.empty() ||
+                    (may_go_down && !as_asked);
+  return more ? Restored::pending : Restored::incomplete;
 }
 
 std::vector<std::string> dependents_up(const std::string& service, const Picture& picture) {

@@ -80,7 +80,8 @@ inline constexpr int kMostBusyAnswers = 10;  // 1055, 1061 before a control give
 inline constexpr Milliseconds kBusyPause{500};
 inline constexpr Milliseconds kProbePause{200};
 inline constexpr Milliseconds kProbeTimeout{5'000};
-inline constexpr Milliseconds kAnswerGrace{5'000};  // beyond a hook's or probe's own limit
+inline constexpr Milliseconds kAnswerGrace{5'000};       // beyond a hook's or probe's own limit
+inline constexpr Milliseconds kStopMayYetCome{600'000};  // after its job, for one without an answer
 
 // Restoring ----------------------------------------------------------------------------------
 // Which services this job found up and that are not up now (one that hangs on its way up is not),
@@ -90,11 +91,15 @@ inline constexpr Milliseconds kAnswerGrace{5'000};  // beyond a hook's or probe'
 struct Restoration {
   std::vector<Step> steps;           // start (and pause) of what can come back now, in order
   std::vector<std::string> blocked;  // waits for a service that is still stopping
-  std::vector<std::string> lost;     // cannot come back: it is gone, disabled, or needs such a one
+  // Needs a service that is down and not this job's to bring back: with that one, or not at all.
+  std::vector<std::string> stranded;
+  std::vector<std::string> lost;  // cannot come back: it is gone, disabled, or needs such a one
 };
 // How to bring back what this job stopped, as far as that is possible now.
 [[nodiscard]] Restoration plan_restoration(const Job& job, const Picture& picture,
                                            const Policies& policies);
+// A stop was sent, nobody knows what became of it, and its instance still runs: it may yet stop.
+[[nodiscard]] bool may_still_stop(const Job& job, const Picture& picture);
 // What to report once restoring is over (or was not wanted).
 [[nodiscard]] Restored judge_restored(const Job& job, const Picture& picture);
 

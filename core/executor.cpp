@@ -4,6 +4,7 @@
 #include <exception>
 #include <utility>
 
+#include "core/graph.hpp"
 #include "core/log.hpp"
 
 namespace noforce {
@@ -32,6 +33,30 @@ void guarded(const Work& work) {
 // What an expired deadline or a full disk must not hold up: everything that brings a service back.
 bool brings_back(const Control& control) {
   return control.op == ControlOp::start || control.op == ControlOp::resume;
+}
+
+// What to start of it: given up is where somebody has wanted it, or what it needs, down since.
+std::vector<std::string> still_wanted_up(const Job& late, const Restoration& restoration,
+                                         const std::vector<Wanted>& wanted,
+                                         const Picture& picture) {
+  std::vector<std::string> services;
+  std::set<std::string> given_up;
+  for (const auto& one : restoration.steps) {
+    if (one.operation != Operation::start) continue;
+    const bool unwanted = std::any_of(wanted.begin(), wanted.end(), [&](const Wanted& row) {
+      return row.service == one.service && !row.up && row.job > late.id;
+    });
+    const auto needs = picture.graph->all_dependencies({one.service});
+    const bool in_vain = std::any_of(needs.begin(), needs.end(), [&given_up](const auto& name) {
+      return given_up.contains(name);
+    });
+    if (unwanted || in_vain) {
+      given_up.insert(one.service);
+    } else {
+      services.push_back(one.service);
+    }
+  }
+  return services;
 }
 
 }  // namespace
@@ -187,6 +212,10 @@ void Executor::take(Accepted accepted, MonoTime now) {
     look_at_late_ = true;
     return;
   }
+  if (job.parent) {
+    follower_comes_ = false;
+    look_at_late_ = true;
+  }
   Run& run = runs_[job.id];
   run.job = job;
   run.policies = std::move(accepted.policies);
@@ -198,6 +227,7 @@ void Executor::take(Accepted accepted, MonoTime now) {
     return;
   }
   run.to_take_up = true;
+  run.begun_on_disk = true;
   scheduler_.begin(job.id);
   active_.insert(job.id);
   active_changed_ = true;
@@ -351,9 +381,23 @@ void Executor::perform(const PendingEffect& effect) {
   }
 }
 
-// What is held back by the disk was not sent: its service has no reason to show progress.
-void Executor::hold_patience(const PendingEffect& effect, MonoTime now) {
-  if (still_wanted(effect)) runs_.find(effect.control.token.job)->second.drive.sent_at = now;
+// What brings a service back, of a job whose beginning is on disk: so all that came before it is
+// over there, too, and no next agent goes on with that.
+bool Executor::goes_on_without_disk(const PendingEffect& effect) const {
+  const auto run = runs_.find(effect.control.token.job);
+  if (run == runs_.end() || !run->second.begun_on_disk) return false;
+  return effect.kind == EffectKind::probe ||
+         (effect.kind == EffectKind::control && brings_back(effect.control));
+}
+
+// Not sent after all: decided anew, by what is seen then, under the same token.
+void Executor::take_back(const PendingEffect& effect, MonoTime again) {
+  if (!still_wanted(effect)) return;
+  Run& run = runs_.find(effect.control.token.job)->second;
+  run.drive.sent = false;
+  run.drive.outstanding = false;
+  run.ask_again = true;
+  set_wake(run, again);
 }
 
 void Executor::flush(MonoTime now) {
@@ -376,19 +420,19 @@ void Executor::flush(MonoTime now) {
                                  written.error().detail);
       }
       retry_commit_ = now + kCommitPause;
-      std::vector<PendingEffect> held;
-      for (auto& effect : effects_) {
-        const bool harmless = effect.kind == EffectKind::probe ||
-                              (effect.kind == EffectKind::control && brings_back(effect.control));
-        if (harmless) {
+      for (const auto& effect : std::exchange(effects_, {})) {
+        if (goes_on_without_disk(effect)) {
           perform(effect);
         } else {
-          hold_patience(effect, now);
-          held.push_back(std::move(effect));
+          take_back(effect, retry_commit_);
         }
       }
-      effects_ = std::move(held);
       return;
+    }
+  }
+  if (retry_commit_ != MonoTime{}) {  // what was not begun for want of room
+    for (auto& [id, run] : runs_) {
+      if (run.job.state == JobState::queued) set_wake(run, now);
     }
   }
   retry_commit_ = {};
@@ -404,7 +448,9 @@ void Executor::flush(MonoTime now) {
   changed_.clear();
   for (const auto& job : change.jobs) {
     show(job);
+    if (const auto run = runs_.find(job->id); run != runs_.end()) run->second.begun_on_disk = true;
     if (job->state != JobState::done) continue;
+    parts_.scm.release(job->id);  // not before its end is on disk: the next agent may go on with it
     if (!late_.empty()) look_at_late_ = true;
     if (const auto run = runs_.find(job->id); run != runs_.end()) {
       set_wake(run->second, MonoTime{});
@@ -449,7 +495,7 @@ void Executor::watch_active() {
 bool Executor::has_work_in_hand(const Job& late) const {
   return std::any_of(runs_.begin(), runs_.end(), [&late](const auto& entry) {
     const Job& other = entry.second.job;
-    if (other.state == JobState::done || other.id <= late.id) return false;
+    if (other.id <= late.id) return false;
     if (other.parent == late.id) return true;
     return std::any_of(late.steps.begin(), late.steps.end(), [&other](const Step& step) {
       return std::find(other.touches.begin(), other.touches.end(), step.service) !=
@@ -458,47 +504,74 @@ bool Executor::has_work_in_hand(const Job& late) const {
   });
 }
 
+// What its services need and lack is brought back by another one.
+bool Executor::comes_with_another(const Job& late, const Restoration& restoration,
+                                  const std::vector<Wanted>& wanted, const Picture& picture) const {
+  std::set<std::string> needs;
+  for (const auto& name : picture.graph->all_dependencies(restoration.stranded)) {
+    const Service* needed = picture.find(name);
+    if (needed != nullptr && !counts_as_up(needed->state)) needs.insert(name);
+  }
+  const auto is_needed = [&needs](const std::string& name) { return needs.contains(name); };
+  const bool by_late = std::any_of(late_.begin(), late_.end(), [&](const auto& entry) {
+    if (entry.first == late.id) return false;
+    const Restoration other = plan_restoration(*entry.second, picture, Policies{});
+    const auto services = still_wanted_up(*entry.second, other, wanted, picture);
+    return std::any_of(other.blocked.begin(), other.blocked.end(), is_needed) ||
+           std::any_of(services.begin(), services.end(), is_needed);
+  });
+  return by_late || std::any_of(runs_.begin(), runs_.end(), [&](const auto& entry) {
+           const auto& touches = entry.second.job.touches;
+           return std::any_of(touches.begin(), touches.end(), is_needed);
+         });
+}
+
 // Late stops: what could not be restored because a service was still stopping is started by a job
 // of its own once that one has ended, unless a later job touched it.
 void Executor::follow_up_late() {
+  if (follower_comes_) return;
   look_at_late_ = false;
   late_again_ = {};
   const PicturePtr picture = parts_.scm.snapshot();
   if (lost_ || !picture->complete) return;
   const auto wanted = parts_.journal.wanted();
-  if (!wanted) {
-    late_again_ = parts_.clock.mono() + kCommitPause;
-    return;
-  }
+  const MonoTime now = parts_.clock.mono();
+  const auto again_at = [this](MonoTime at) {
+    late_again_ = late_again_ == MonoTime{} ? at : std::min(late_again_, at);
+  };
+  if (!wanted) return again_at(now + kCommitPause);
   const std::map<std::string, JobPtr> late = late_;
   for (const auto& [id, job] : late) {
     if (parents_.contains(id) || has_work_in_hand(*job)) continue;
     const Restoration restoration = plan_restoration(*job, *picture, Policies{});
     if (!restoration.blocked.empty()) continue;
-    std::vector<std::string> services;
-    for (const auto& one : restoration.steps) {
-      if (one.operation != Operation::start) continue;
-      // Given up where somebody has wanted it down since.
-      const bool given_up = std::any_of(wanted->begin(), wanted->end(), [&](const Wanted& row) {
-        return row.service == one.service && !row.up && row.job > id;
-      });
-      if (!given_up) services.push_back(one.service);
-    }
+    const auto services = still_wanted_up(*job, restoration, *wanted, *picture);
     if (!services.empty()) {
       if (auto follower = follow_up_(*job, services); !follower) {
         log_error("executor",
                   "The job that completes the restoring of " + id +
                       " could not be accepted and is tried again: " + follower.error().detail);
-        late_again_ = parts_.clock.mono() + kCommitPause;
+        again_at(now + kCommitPause);
         continue;
       }
       late_.erase(id);
+      follower_comes_ = true;
+      return;
+    }
+    if (comes_with_another(*job, restoration, *wanted, *picture)) continue;
+    const MonoTime watched_until = job->deadline.value_or(now);
+    if (may_still_stop(*job, *picture) && now < watched_until && job->boot == parts_.boot) {
+      again_at(watched_until);
       continue;
     }
     Job settled = *job;
     const Restored now_restored = judge_restored(settled, *picture);
-    settled.restored = now_restored == Restored::pending ? Restored::incomplete : now_restored;
     settled.down = now_down(settled, *picture);
+    if (now_restored == Restored::pending) {
+      settled.restored = settled.down.empty() ? Restored::complete : Restored::incomplete;
+    } else {
+      settled.restored = now_restored;
+    }
     ++settled.revision;
     parents_[id] = std::make_shared<const Job>(std::move(settled));
     late_.erase(id);

@@ -111,8 +111,10 @@ class Executor final : public ScmSink, public AttendantSink {
     MonoTime wake{};         // look again then
     bool restoring = false;
     bool to_take_up = false;  // begun by an agent before this one
-    bool ask_again = false;   // its control may have been sent: the same token once more
+    bool begun_on_disk = false;
+    bool ask_again = false;  // its control may have been sent: the same token once more
     std::map<std::string, int> inserted;  // stops put in because a dependent came up, by service
+    std::map<std::string, int> started_first;  // the same for starts of what went down
   };
   enum class EffectKind : std::uint8_t { control, hook, probe };
   struct PendingEffect {
@@ -143,7 +145,11 @@ class Executor final : public ScmSink, public AttendantSink {
   void watch_active();
   void follow_up_late();
   [[nodiscard]] bool has_work_in_hand(const Job& late) const;
-  void hold_patience(const PendingEffect& effect, MonoTime now);
+  [[nodiscard]] bool comes_with_another(const Job& late, const Restoration& restoration,
+                                        const std::vector<Wanted>& wanted,
+                                        const Picture& picture) const;
+  [[nodiscard]] bool goes_on_without_disk(const PendingEffect& effect) const;
+  void take_back(const PendingEffect& effect, MonoTime again);
   void set_wake(Run& run, MonoTime at);
   [[nodiscard]] Milliseconds waited(const Job& job, MonoTime now) const;
 
@@ -154,10 +160,13 @@ class Executor final : public ScmSink, public AttendantSink {
   void take_up(Run& run, MonoTime now);
   void step(Run& run, MonoTime now);
   [[nodiscard]] bool apply(Run& run, Move move, const Picture& picture, MonoTime now);
+  [[nodiscard]] bool look_again_before_start(Run& run, const Picture& picture, MonoTime now);
+  void put_before(Run& run, const std::vector<Step>& steps, MonoTime now);
   [[nodiscard]] bool look_again_before_stop(Run& run, const Picture& picture, MonoTime now);
   void begin_step(Run& run, MonoTime now);
   void end_step(Run& run, StepEnd end, MonoTime now);
   void advance(Run& run, const StepEnd& end, MonoTime now);
+  [[nodiscard]] bool stop_again(Run& run, MonoTime now);
   void fail(Run& run, std::optional<Error> error, MonoTime now);
   void note_progress(Run& run, const Service* service);
   void note_wanted(const Run& run, bool at_end);
@@ -198,6 +207,8 @@ class Executor final : public ScmSink, public AttendantSink {
   bool active_changed_ = false;
   bool look_at_late_ = false;
   MonoTime late_again_{};  // after a follow-up that could not be made
+  bool follower_comes_ =
+      false;  // made in this turn and not taken in yet: first that, then the others
 };
 
 }  // namespace noforce

@@ -25,7 +25,10 @@ Found* find_in(std::vector<Found>& found, std::string_view service) {
 }
 
 Found found_as(const Service& service) {
-  return {service.name, service.state, service.instance};
+  // About to be started again by its SCM: on its way up.
+  const bool starts_again = !counts_as_up(service.state) && comes_up(service);
+  return {service.name, starts_again ? ServiceState::start_pending : service.state,
+          service.instance};
 }
 
 Step to_step(const PlannedStep& planned) {
@@ -55,6 +58,17 @@ bool stops_one_of(const Job& job, const std::vector<std::string>& services) {
   return std::any_of(job.steps.begin(), job.steps.end(), [&services](const Step& step) {
     return step.operation == Operation::stop && contains(services, step.service);
   });
+}
+
+// What it needs and what is down, in start order.
+std::vector<std::string> lacking(const std::string& service, const Picture& picture) {
+  auto needs = picture.graph->all_dependencies({service});
+  if (auto ordered = picture.graph->start_order(needs)) needs = std::move(*ordered);
+  std::erase_if(needs, [&picture](const auto& name) {
+    const Service* needed = picture.find(name);
+    return needed != nullptr && counts_as_up(needed->state);
+  });
+  return needs;
 }
 
 Milliseconds since(MonoTime then, MonoTime now) {
@@ -113,7 +127,7 @@ void Executor::try_begin(Run& run, MonoTime now) {
   }
   set_wake(run, run.queue_until);
   if (!scheduler_.is_next(job.id) || lost_) return;
-  if (!may_begin(job)) return;
+  if (!may_begin(job) || retry_commit_ != MonoTime{}) return;
   const PicturePtr picture = parts_.scm.snapshot();
   if (!picture->complete) return;
   const auto plan = plan_again(run, *picture);
@@ -236,6 +250,7 @@ void Executor::take_up(Run& run, MonoTime now) {
   const Found* found = find_in(job.found, at->service);
   run.drive = StepDrive{.begun = now};
   if (at->operation == Operation::stop && found != nullptr) run.drive.target = found->instance;
+  if (at->target) run.drive.target = at->target;
   run.ask_again = at->attempts > 0;
   if (at->operation == Operation::hook && at->attempts > 0) {
     run.drive.sent = true;  // a hook that had begun is not repeated
@@ -312,7 +327,9 @@ bool Executor::apply(Run& run, Move move, const Picture& picture, MonoTime now) 
   PendingEffect effect;
   if (auto* send = std::get_if<Send>(&move)) {
     if (send->op == ControlOp::stop && look_again_before_stop(run, picture, now)) return true;
+    if (send->op == ControlOp::start && look_again_before_start(run, picture, now)) return true;
     effect.control.op = send->op;
+    in_hand.target = send->instance;
     effect.control.instance = std::move(send->instance);
     effect.control.comment = "noforce job " + run.job.id + " by " + run.job.requested_by;
   } else if (std::holds_alternative<RunHook>(move)) {
@@ -390,14 +407,54 @@ bool Executor::look_again_before_stop(Run& run, const Picture& picture, MonoTime
       job.steps.push_back(to_step({*name, Operation::pause}));
     }
   }
+  put_before(run, stops, now);
+  return true;
+}
+
+// What it needs may have gone down since the plan was made: it is started first, a bounded number of
+// times. True: the step in hand changed.
+bool Executor::look_again_before_start(Run& run, const Picture& picture, MonoTime now) {
+  Job& job = run.job;
+  const std::string target = job.steps[run.at].service;
+  const auto down = lacking(target, picture);
+  if (down.empty()) return false;
+  if (run.restoring) {  // it comes with a later job
+    end_step(run, StepEnd{StepResult::skipped, std::nullopt}, now);
+    return true;
+  }
+  const Principal scope{.name = job.requested_by, .services = job.scope, .actions = {}};
+  std::vector<Step> starts;
+  for (const auto& name : down) {
+    if (!contains(job.touches, name) || !scope.may_see(name) ||
+        ++run.started_first[name] > kMostInserted) {
+      end_step(run,
+               StepEnd{StepResult::failed,
+                       Error{.kind = ErrorKind::start_failed,
+                             .detail = target + " needs " + name +
+                                       ", which went down while this job ran, so it was not "
+                                       "started. Start " +
+                                       name + " first, and look at why it does not stay up.",
+                             .service = target}},
+               now);
+      return true;
+    }
+    starts.push_back(to_step({name, Operation::start}));
+    starts.back().attempts = job.steps[run.at].attempts;  // as for a stop that comes in
+  }
+  put_before(run, starts, now);
+  return true;
+}
+
+// These come first; the step in hand waits for its turn again.
+void Executor::put_before(Run& run, const std::vector<Step>& steps, MonoTime now) {
+  Job& job = run.job;
   job.steps[run.at].state = StepState::pending;
   job.steps[run.at].started_at.reset();
   job.steps[run.at].begun.reset();
-  job.steps.insert(job.steps.begin() + static_cast<std::ptrdiff_t>(run.at), stops.begin(),
-                   stops.end());
+  job.steps.insert(job.steps.begin() + static_cast<std::ptrdiff_t>(run.at), steps.begin(),
+                   steps.end());
   active_changed_ = true;
   begin_step(run, now);
-  return true;
 }
 
 void Executor::begin_step(Run& run, MonoTime now) {
@@ -474,15 +531,10 @@ void Executor::advance(Run& run, const StepEnd& end, MonoTime now) {
     if (run.restoring) {
       // What it needs did not come up: this one cannot either; the others still can.
       const PicturePtr picture = parts_.scm.snapshot();
-      const auto needs = picture->graph->all_dependencies({next.service});
       const Service* self = picture->find(next.service);
       const bool without_start =
           next.operation != Operation::start && (self == nullptr || !counts_as_up(self->state));
-      const bool blocked = std::any_of(needs.begin(), needs.end(), [&picture](const auto& name) {
-        const Service* needed = picture->find(name);
-        return needed == nullptr || !counts_as_up(needed->state);
-      });
-      if (without_start || blocked) {
+      if (without_start || !lacking(next.service, *picture).empty()) {
         next.state = StepState::done;
         next.result = StepResult::skipped;
         continue;
@@ -492,6 +544,7 @@ void Executor::advance(Run& run, const StepEnd& end, MonoTime now) {
     return;
   }
   run.at = job.steps.size();
+  if (stop_again(run, now)) return;
   if (job.parent) {
     const auto bad = std::find_if(job.steps.begin(), job.steps.end(),
                                   [](const Step& one) { return one.error.has_value(); });
@@ -508,6 +561,44 @@ void Executor::advance(Run& run, const StepEnd& end, MonoTime now) {
     return one.result == StepResult::succeeded;
   });
   finish(run, did_something ? JobResult::succeeded : JobResult::unchanged, now);
+}
+
+// A stop is over when all that it stopped is down: what came up again meanwhile is stopped again, a
+// bounded number of times. True: there is more to do, or the job has failed.
+bool Executor::stop_again(Run& run, MonoTime now) {
+  Job& job = run.job;
+  if (job.action != Action::stop || run.restoring) return false;
+  const PicturePtr picture = parts_.scm.snapshot();
+  std::vector<std::string> up;
+  for (const auto& one : job.steps) {
+    const Service* service = picture->find(one.service);
+    const bool is_up_again = one.operation == Operation::stop && service != nullptr &&
+                             counts_as_up(service->state) && !contains(up, one.service);
+    const bool allowed =
+        contains(job.services, one.service) || contains(job.consented, one.service);
+    if (is_up_again && allowed) up.push_back(one.service);
+  }
+  if (up.empty()) return false;
+  for (const auto& name : up) {
+    if (++run.inserted[name] <= kMostInserted) continue;
+    fail(run,
+         Error{.kind = ErrorKind::started_again,
+               .detail = name +
+                         " is started again each time it is stopped (a trigger, a restart policy, "
+                         "a person). Find that first.",
+               .service = name},
+         now);
+    return true;
+  }
+  if (auto prepared = parts_.scm.prepare(job.id, up); !prepared) {
+    fail(run, prepared.error(), now);
+    return true;
+  }
+  for (const auto& name : up)
+    job.steps.push_back(to_step({name, Operation::stop}));
+  active_changed_ = true;
+  begin_step(run, now);
+  return true;
 }
 
 // Ending ------------------------------------------------------------------------------------------
@@ -579,14 +670,10 @@ void Executor::finish(Run& run, JobResult result, MonoTime now) {
     job.down = now_down(job, *picture);
     note_wanted(run, true);
   }
-  parts_.scm.release(job.id);
   if (!noforce::is_good(result) && had_begun) {
     job.restored = judge_restored(job, *picture);
-    const bool starts_later = result == JobResult::interrupted &&
-                              job.restored == Restored::incomplete && restores(job) &&
-                              !plan_restoration(job, *picture, *run.policies).steps.empty();
-    if (starts_later) job.restored = Restored::pending;
     if (job.restored == Restored::pending && !restores(job)) job.restored = Restored::incomplete;
+    job.deadline = now + kStopMayYetCome;
   }
   for (const auto& next : scheduler_.remove(job.id))
     ready_.push_back(next);
@@ -619,9 +706,18 @@ void Executor::finish_parent(const Job& child, bool good) {
   Job parent = *kept;
   const PicturePtr picture = parts_.scm.snapshot();
   parent.down = now_down(parent, *picture);
-  parent.restored = good && judge_restored(parent, *picture) == Restored::complete
-                        ? Restored::complete
-                        : Restored::incomplete;
+  // Pending again where the rest waits for others, where this one was a step towards it, or where
+  // things were no longer so that it could try. What did not come up is not tried for ever.
+  parent.restored = judge_restored(parent, *picture);
+  const auto has = [&child](StepResult result) {
+    return std::any_of(child.steps.begin(), child.steps.end(),
+                       [result](const Step& one) { return one.result == result; });
+  };
+  const bool in_vain = !good || (!has(StepResult::succeeded) && has(StepResult::unchanged));
+  const bool waits = plan_restoration(parent, *picture, Policies{}).steps.empty();
+  if (parent.restored == Restored::pending && !waits && in_vain) {
+    parent.restored = Restored::incomplete;
+  }
   ++parent.revision;
   const std::string id = parent.id;
   parents_[id] = std::make_shared<const Job>(std::move(parent));

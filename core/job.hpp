@@ -81,7 +81,8 @@ struct Step {
   std::optional<MonoTime> last_progress;  // while running: when the service last moved; this boot
   std::optional<Milliseconds> since_progress;  // once done: how long ago that was at the end
   std::string status_text;
-  std::uint32_t attempts = 0;  // controls that were sent for this step
+  std::uint32_t attempts = 0;      // controls that were sent for this step
+  std::optional<Instance> target;  // whom the last of them was meant for
   std::optional<Error> error;
 
   bool operator==(const Step&) const = default;
@@ -141,10 +142,11 @@ struct Job {
   // The same instants by the monotonic clock, which nobody sets: what the next agent goes on
   // counting from. They mean something in their own boot only.
   std::optional<MonoTime> accepted;
-  std::string accepted_boot;         // boot_id() of `accepted`
-  std::optional<MonoTime> begun;     // with `boot`
-  std::optional<MonoTime> deadline;  // with `boot`: of the job, or of its restoring
-  std::string boot;                  // boot_id() of the boot in which it began to run
+  std::string accepted_boot;      // boot_id() of `accepted`
+  std::optional<MonoTime> begun;  // with `boot`
+  // With `boot`: of the job, or of its restoring; once done, of the watch for what may still stop.
+  std::optional<MonoTime> deadline;
+  std::string boot;  // boot_id() of the boot in which it began to run
 
   std::uint64_t revision = 0;  // grows with each change; the ETag's base
 

@@ -78,6 +78,7 @@ void fields(V& v, T& step) {
   v("since_progress_ms", step.since_progress);
   v("status_text", step.status_text);
   v("attempts", step.attempts);
+  v("target", step.target);
   v("error", step.error);
 }
 

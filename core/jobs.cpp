@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "core/acceptance_order.hpp"
 #include "core/board.hpp"
 #include "core/executor.hpp"
 #include "core/graph.hpp"
@@ -91,7 +92,7 @@ class Jobs::Impl {
   Impl(Parts parts, Policies policies)
       : parts_(std::move(parts)),
         policies_(std::make_shared<const Policies>(std::move(policies))),
-        ulids_(parts_.clock),
+        order_(parts_.clock),
         executor_({parts_.journal, parts_.scm, board_, parts_.events, parts_.clock, parts_.boot},
                   [this](const Job& parent, const std::vector<std::string>& services) {
                     return follow_up(parent, services);
@@ -101,7 +102,7 @@ class Jobs::Impl {
   Result<void> start(Milliseconds patience) {
     auto newest = parts_.journal.newest_job_id();
     if (!newest) return std::unexpected(newest.error());
-    if (*newest) ulids_.start_after(**newest);
+    if (*newest) order_.start_after(**newest);
     auto unfinished = parts_.journal.unfinished();
     if (!unfinished) return std::unexpected(unfinished.error());
     auto hold = parts_.journal.hold();
@@ -431,7 +432,6 @@ class Jobs::Impl {
 
   Job make_job(const std::string& by, const Plan& plan, const JobOptions& options) {
     Job job;
-    job.id = ulids_.next();
     job.action = plan.action;
     job.services = plan.services;
     job.group = plan.group;
@@ -440,9 +440,6 @@ class Jobs::Impl {
     job.plan_digest = plan.digest;
     job.consented = plan.goes_down;
     job.touches = plan.touches;
-    job.created_at = parts_.clock.wall();
-    job.accepted = parts_.clock.mono();
-    job.accepted_boot = parts_.boot;
     job.warnings = plan.warnings;
     job.revision = 1;
     return job;
@@ -450,6 +447,11 @@ class Jobs::Impl {
 
   Result<Submission> record(const Caller& caller, Job job, const std::optional<IdempotencyKey>& key,
                             std::shared_ptr<const Policies> policies) {
+    AcceptanceOrder::Place place = order_.enter();
+    job.id = place.id();
+    job.created_at = parts_.clock.wall();
+    job.accepted = parts_.clock.mono();
+    job.accepted_boot = parts_.boot;
     const AuditEntry audit{.principal = caller.principal.name,
                            .address = caller.address,
                            .event = "job.accepted",
@@ -462,6 +464,7 @@ class Jobs::Impl {
     if (!accepted) return std::unexpected(accepted.error());
     if (accepted->replayed) return replay(caller, accepted->job);
     auto kept = std::make_shared<const Job>(std::move(job));
+    place.wait_for_those_before();
     board_.put(kept);
     parts_.events.append(kept);
     log_info("jobs", "accepted from " + caller.principal.name, kept->id);
@@ -633,7 +636,7 @@ class Jobs::Impl {
   HoldState hold_ NOFORCE_GUARDED_BY(mutex_);
   std::atomic<bool> stopping_{false};
   std::atomic<bool> draining_{false};
-  UlidSource ulids_;
+  AcceptanceOrder order_;
   Executor executor_;
   std::unique_ptr<Attendant> attendant_;
 };

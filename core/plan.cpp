@@ -77,9 +77,8 @@ class Planner {
   // Everything that goes down with the named ones, in stop order; also what is stopping already
   // (it is waited for), and, in between, nothing that is down.
   Result<Names> stop_set(const Names& roots) const {
-    // Also what is stopped and takes a stop: its SCM is about to start it again.
     const auto can_stop = [this](const std::string& name) {
-      return is_up(service(name).state) || service(name).accepts.stop;
+      return is_up(service(name).state) || comes_up(service(name));
     };
     Names up;
     std::copy_if(roots.begin(), roots.end(), std::back_inserter(up), can_stop);
@@ -130,7 +129,7 @@ class Planner {
     }
     for (const auto& name : stops) {
       plan_.steps.push_back({name, Operation::stop});
-      if (!counts_as_up(service(name).state)) continue;
+      if (!comes_up(service(name))) continue;
       plan_.goes_down.push_back(name);
       if (!is_named(name)) plan_.dependents.push_back(name);
     }
@@ -184,7 +183,7 @@ class Planner {
     Names to_start;
     if (!by_group()) to_start = plan_.services;
     for (const auto& name : *stops) {
-      if (!contains(to_start, name) && destination(service(name).state) != ServiceState::stopped) {
+      if (!contains(to_start, name) && comes_up(service(name))) {
         to_start.push_back(name);
       }
     }
@@ -310,6 +309,10 @@ ServiceState destination(ServiceState state) {
 
 bool counts_as_up(ServiceState state) {
   return destination(state) != ServiceState::stopped;
+}
+
+bool comes_up(const Service& service) {
+  return counts_as_up(service.state) || (!is_up(service.state) && service.accepts.stop);
 }
 
 Result<Plan> make_plan(const PlanRequest& request, const Picture& picture,

@@ -67,6 +67,9 @@ struct Plan {
 [[nodiscard]] ServiceState destination(ServiceState state);
 // Up, and not on its way down.
 [[nodiscard]] bool counts_as_up(ServiceState state);
+// The same, or stopped and about to be started again by its SCM (a restart policy): it takes a stop,
+// which calls that off.
+[[nodiscard]] bool comes_up(const Service& service);
 
 // Fails with unknown_service, dependency_cycle, dependency_missing, service_disabled or
 // control_not_accepted; whether somebody may do it, consented, or has to wait is not asked here.

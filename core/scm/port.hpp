@@ -91,8 +91,8 @@ class Scm {
   // as long as one SCM round.
   [[nodiscard]] virtual Result<void> prepare(const std::string& job,
                                              const std::vector<std::string>& services) = 0;
-  // The job no longer needs it. What still protects an instance that is stopping stays until that
-  // one is gone. Executor thread.
+  // The job no longer needs it. What protects an instance that a stop was submitted for stays until
+  // that one is gone, also where the stop is not answered yet. Executor thread.
   virtual void release(const std::string& job) = 0;
 
   // Sends a control; the answer comes as ScmSink::completed, also when it cannot be sent. Never

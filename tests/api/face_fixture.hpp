@@ -44,7 +44,8 @@ class AFace : public ::testing::Test {
     ASSERT_TRUE(credentials->load());
     events = std::make_unique<EventFeed>("01KBN8G5ZJ4T1S8Q0V7XH2M3RD");
     policies.groups = {{"iis", {"iisadmin", "w3svc", "ghost"}}, {"mail", {"smtpsvc", "pop3svc"}}};
-    auto started = Jobs::start({*journal, *scm, *events, test::no_http}, policies, Milliseconds{1000});
+    auto started =
+        Jobs::start({*journal, *scm, *events, test::no_http}, policies, Milliseconds{1000});
     ASSERT_TRUE(started) << started.error().detail;
     jobs = std::move(*started);
     face = std::make_unique<api::Face>(api::FaceParts{.jobs = *jobs,

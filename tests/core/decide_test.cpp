@@ -416,7 +416,7 @@ TEST(ARestoration, WaitsForWhatIsStillStopping) {
   EXPECT_EQ(now_down(job, picture), (Names{"smtpsvc", "antispam", "w3svc"}));
 }
 
-TEST(ARestoration, IsPendingOnlyWhereEverythingThatLacksWaitsForALateStop) {
+TEST(ARestoration, IsPendingWhileAnythingCanStillBeBroughtBack) {
   auto services = test::exchange_estate();
   const Job job = job_that_stopped(services, {"w3svc", "antispam", "smtpsvc"});
   EXPECT_EQ(judge_restored(job, make_picture(services)), Restored::complete);
@@ -424,6 +424,11 @@ TEST(ARestoration, IsPendingOnlyWhereEverythingThatLacksWaitsForALateStop) {
   test::set_state(services, "antispam", ServiceState::stopped);
   EXPECT_EQ(judge_restored(job, make_picture(services)), Restored::pending);
   test::set_state(services, "w3svc", ServiceState::stopped);
+  EXPECT_EQ(judge_restored(job, make_picture(services)), Restored::pending);
+  for (const char* name : {"smtpsvc", "antispam", "w3svc"}) {
+    test::set_state(services, name, ServiceState::stopped);
+    test::in(services, name).start_type = StartType::disabled;
+  }
   EXPECT_EQ(judge_restored(job, make_picture(services)), Restored::incomplete);
   EXPECT_EQ(judge_restored(job_that_stopped(services, {}), make_picture(services)),
             Restored::not_needed);
