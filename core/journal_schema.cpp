@@ -212,6 +212,18 @@ Result<sqlite::Connection> open_journal_writer(const std::string& path) {
   return db;
 }
 
+Result<void> check_journal(sqlite::Connection& db) {
+  if (auto ours = check_owner(db); !ours) return ours;
+  const auto version = db.integer("PRAGMA user_version");
+  if (!version) return std::unexpected(version.error());
+  if (*version != journal_schema_version) {
+    return fail(ErrorKind::journal_unavailable,
+                "the journal has schema " + std::to_string(*version) + ", and this noforce knows " +
+                    std::to_string(journal_schema_version) + "; use the noforce that runs on it");
+  }
+  return check_tables(db);
+}
+
 Result<sqlite::Connection> open_journal_reader(const std::string& path) {
   auto db = sqlite::Connection::open(path, sqlite::Connection::Mode::read_only);
   if (!db) return db;

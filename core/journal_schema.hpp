@@ -18,6 +18,8 @@ inline constexpr int journal_schema_version = 1;
 
 // Opens the writing connection, in WAL mode, with today's schema.
 [[nodiscard]] Result<sqlite::Connection> open_journal_writer(const std::string& path);
+// Whether what is open is a journal of today's schema, with its tables.
+[[nodiscard]] Result<void> check_journal(sqlite::Connection& db);
 [[nodiscard]] Result<sqlite::Connection> open_journal_reader(const std::string& path);
 
 }  // namespace noforce

@@ -314,6 +314,21 @@ void Connection::shrink() {
   sqlite3_db_release_memory(db_.get());
 }
 
+Result<void> Connection::copy_to(Connection& target, int pages_at_once,
+                                 const std::function<Result<void>()>& after) {
+  sqlite3_backup* const copying = sqlite3_backup_init(target.db_.get(), "main", db_.get(), "main");
+  if (copying == nullptr) return std::unexpected(target.last_error(SQLITE_ERROR));
+  Result<void> outcome;
+  int code = SQLITE_OK;
+  while (code == SQLITE_OK && outcome) {
+    code = sqlite3_backup_step(copying, pages_at_once);
+    if (code == SQLITE_OK || code == SQLITE_DONE) outcome = after();
+  }
+  sqlite3_backup_finish(copying);
+  if (!outcome || code == SQLITE_DONE) return outcome;
+  return std::unexpected(target.last_error(code));
+}
+
 Cursor Connection::prepared(const char* sql) {
   const auto known =
       std::ranges::find(statements_, sql, [](const auto& entry) { return entry.first; });
