@@ -364,8 +364,13 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& path, const Cl
     db = open_journal_writer(*file);
   }
   if (!db) {
-    db.error().detail = path + ": " + db.error().detail;
-    return std::unexpected(db.error());
+    Error error = std::move(db.error());
+    // A file that lacks what each of ours has, or has what SQLite does not know.
+    if (error.native_name == "SQLITE_ERROR") {
+      error = sqlite::damage("the journal is damaged (" + error.detail + ")");
+    }
+    error.detail = path + ": " + error.detail;
+    return std::unexpected(std::move(error));
   }
   return std::make_unique<SqliteJournal>(std::move(*db), std::move(*file), clock);
 }

@@ -259,6 +259,10 @@ Result<Connection> Connection::open(const std::string& path, Mode mode) {
                                          : connection.last_error(code));
   }
   sqlite3_extended_result_codes(db, 1);
+  // SQLite opens for reading what it may not write.
+  if (mode == Mode::read_write && sqlite3_db_readonly(db, "main") != 0) {
+    return std::unexpected(error_of(SQLITE_READONLY, {}));
+  }
   return connection;
 }
 
