@@ -112,6 +112,20 @@ scenario('Who wants it stopped meanwhile gets that: nothing is started', async (
   assert.equal(agent.life.of('antispam', 'start').length, 1);
 });
 
+scenario('Who sends the restart again gets one: both jobs together bring everything up', async (agent) => {
+  const job = await restartThatIsLate(agent);
+
+  const again = await agent.done('restart', 'smtpsvc', { dependents: 'include', deadline_s: 60 });
+
+  assert.equal(again.result, 'succeeded');
+  const settled = await agent.untilJob(job.id, (j) => j.restored !== 'pending', 'its restoring is decided');
+  assert.deepEqual([settled.restored, settled.down], ['complete', []]);
+  await agent.untilRunning(...tree);
+  assertLivedInOrder(agent.life, new Set(tree));
+  for (const name of ['smtpsvc', 'antispam']) assert.equal(agent.life.of(name, 'start').length, 2, `starts of ${name}`);
+  assert.deepEqual(readFileSync(`${agent.dir}/queue.txt`, 'utf8').split('\n').filter(Boolean), messages);
+});
+
 scenario('A stop that is late is what was wanted: nothing is started either', async (agent) => {
   const job = await restartThatIsLate(agent, 'stop');
   assert.equal(job.restored, 'incomplete');
