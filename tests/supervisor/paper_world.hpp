@@ -90,6 +90,7 @@ class PaperWorld final : public World {
   }
   bool main_halted() const override { return m_.halted; }
   bool main_forked_only() const override { return m_.waits_for_go; }
+  bool main_is_child() const override { return false; }
   std::optional<SignalFate> main_signal_fate(int) const override {
     return SignalFate{
         .pending = m_.pending_stop, .ignored = false, .caught = m_.catches_stop, .blocked = false};
