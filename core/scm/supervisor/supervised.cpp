@@ -101,10 +101,10 @@ void Supervised::take_up_stop(TokenRecord& token) {
   if (record_.main.pid == 0 || record_.state == ServiceState::stop_pending) return;
   const auto fate = world_.main_signal_fate(spec_.stop_signal);
   const bool halted = world_.main_halted();
-  // A halted process cannot have handled it, and one that neither catches nor ignores it would be
-  // gone: not pending there means not sent.
-  const bool certainly_not_sent =
-      spec_.stop_command.empty() && fate && !fate->pending && (halted || !fate->caught);
+  // A halted process cannot have handled it, and one that neither catches nor blocks it would be
+  // gone: not pending there means not sent. What is blocked may have been read (signalfd, sigwait).
+  const bool certainly_not_sent = spec_.stop_command.empty() && fate && !fate->pending &&
+                                  (halted || (!fate->caught && !fate->blocked));
   if (certainly_not_sent) (void)world_.signal_main(spec_.stop_signal);
   if (certainly_not_sent || (fate && fate->pending && spec_.stop_command.empty())) {
     if (halted) (void)world_.resume_tree();
