@@ -132,15 +132,15 @@ class SqliteJournal final : public Journal {
   template <typename F>
   auto read(const F& question) -> decltype(question(std::declval<sqlite::Connection&>())) {
     auto lease = readers_.borrow();
-    if (!lease) return std::unexpected(heed(lease.error()));
+    if (!lease) heed(lease.error());
+    if (!lease) return std::unexpected(lease.error());
     auto answer = question(lease->db());
-    if (!answer) (void)heed(answer.error());
+    if (!answer) heed(answer.error());
     return answer;
   }
   // What one finds damaged, no other builds on.
-  const Error& heed(const Error& error) {
+  void heed(const Error& error) {
     if (sqlite::is_damage(error)) writer_.note_damage(error);
-    return error;
   }
 
   const Clock& clock_;

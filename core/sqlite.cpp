@@ -291,7 +291,7 @@ void Connection::checkpoint() {
 
 bool Connection::is_marked_for_log() const {
   sqlite3_file* file = nullptr;
-  sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file));
   // The header's "file format write version": 2 with a write-ahead log, 1 without. Read through
   // SQLite's own descriptor: closing another one would drop its locks.
   unsigned char header[20] = {};
