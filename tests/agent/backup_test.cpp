@@ -43,8 +43,9 @@ TEST_F(Backup, SaysWhatIsInItAndHowToRestoreIt) {
 }
 
 TEST_F(Backup, IsMadeBesideARunningAgentAndServesAnotherOne) {
-  const std::string settings = dir.write(
-      "settings.toml", "[server]\nlisten = \"127.0.0.1:0\"\nstate_dir = \"" + state() + "\"\n");
+  const std::string settings =
+      dir.write("settings.toml", "[server]\nlisten = \"127.0.0.1:0\"\nstate_dir = \"" + state() +
+                                     "\"\n[supervisor]\non_exit = \"stop\"\n");
   {
     ServedAgent agent(settings, state());
     ASSERT_TRUE(agent.is_serving()) << agent.log();
