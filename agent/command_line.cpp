@@ -147,6 +147,14 @@ void add_upkeep(CLI::App& app, Words& words, Command& chosen) {
   add_where(*again, words.where);
   again->callback([&words, &chosen] { chosen = [&words] { return reload(words.where); }; });
 
+  CLI::App* copy = app.add_subcommand(
+      "backup",
+      "Copies the journal (jobs, audit trail, tokens) to a new file, and checks the copy");
+  add_where(*copy, words.where);
+  copy->add_option("FILE", words.file, "Is never overwritten")->required();
+  copy->callback(
+      [&words, &chosen] { chosen = [&words] { return backup(words.where, words.file); }; });
+
   CLI::App* cert = app.add_subcommand("cert", "The server's certificate");
   cert->require_subcommand(1);
   CLI::App* renew = cert->add_subcommand(

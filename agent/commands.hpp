@@ -57,6 +57,9 @@ int hold_status(const Where& where);
 int audit_show(const Where& where, std::size_t limit);
 int audit_verify(const Where& where);
 
+// A copy of the journal in a new file, whether or not an agent runs.
+int backup(const Where& where, const std::string& file);
+
 int reload(const Where& where);
 
 // Hidden: what the supervisor backend starts. Sets up nothing that needs TLS or a log.

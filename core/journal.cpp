@@ -1,5 +1,8 @@
 #include "core/journal.hpp"
 
+#include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "core/journal_reads.hpp"
@@ -12,18 +15,25 @@
 namespace noforce {
 namespace {
 
-// How many jobs one transaction of forget_jobs looks at.
+// How many jobs one transaction of forget_jobs looks at, and how many one call forgets.
 constexpr std::int64_t forget_at_once = 200;
+constexpr std::uint64_t forget_a_call = 20'000;
+// How much of the history one call forgets. A clock that is years ahead shall not cost all of it
+// before somebody sees that.
+constexpr Milliseconds history_a_call = std::chrono::days{1};
 
 struct Forgotten {
   std::uint64_t jobs = 0;
-  std::string last;  // the last id that was looked at; empty: there are no more
+  std::string last;                // the last id that was looked at; empty: there are no more
+  std::optional<WallTime> oldest;  // when the first that was forgotten had ended
 };
 
+// `oldest`: when the first job that this call forgot had ended, if it has forgotten one.
 Result<void> forget_portion(JournalTransaction& transaction, WallTime before,
-                            const std::string& after, const std::string& upto,
+                            const std::string& after, std::optional<WallTime> oldest,
                             Forgotten& forgotten) {
   forgotten = {};
+  const std::string upto = first_ulid_at(before + Milliseconds{1});
   std::vector<std::string> ids;
   std::int64_t seen = 0;
   {
@@ -37,9 +47,12 @@ Result<void> forget_portion(JournalTransaction& transaction, WallTime before,
     for (; rows.next(); ++seen) {
       last = rows.text(0);
       const auto ended = time_from_column(rows.integer_or_null(1));
-      if (ended && *ended < before && rows.integer(2) == 0) ids.push_back(last);
+      if (!ended || *ended >= before || rows.integer(2) != 0) continue;
+      if (!oldest) oldest = ended;
+      if (*ended - *oldest < history_a_call) ids.push_back(last);
     }
     if (!rows.ok()) return rows.result();
+    forgotten.oldest = oldest;
     if (seen == forget_at_once) forgotten.last = std::move(last);
   }
   for (const std::string& id : ids) {
@@ -119,15 +132,15 @@ class SqliteJournal final : public Journal {
   template <typename F>
   auto read(const F& question) -> decltype(question(std::declval<sqlite::Connection&>())) {
     auto lease = readers_.borrow();
-    if (!lease) return std::unexpected(heed(lease.error()));
+    if (!lease) heed(lease.error());
+    if (!lease) return std::unexpected(lease.error());
     auto answer = question(lease->db());
-    if (!answer) (void)heed(answer.error());
+    if (!answer) heed(answer.error());
     return answer;
   }
   // What one finds damaged, no other builds on.
-  const Error& heed(const Error& error) {
+  void heed(const Error& error) {
     if (sqlite::is_damage(error)) writer_.note_damage(error);
-    return error;
   }
 
   const Clock& clock_;
@@ -332,19 +345,26 @@ Result<AuditVerdict> SqliteJournal::verify_audit() {
 }
 
 Result<std::uint64_t> SqliteJournal::forget_jobs(WallTime before) {
-  const std::string upto = first_ulid_at(before + Milliseconds{1});
   std::uint64_t count = 0;
   std::string after;
+  std::optional<WallTime> oldest;
   do {
+    const auto begun = std::chrono::steady_clock::now();
     Forgotten forgotten;
     const auto work = [&](JournalTransaction& transaction) {
-      return forget_portion(transaction, before, after, upto, forgotten);
+      return forget_portion(transaction, before, after, oldest, forgotten);
     };
     const auto done = writer_.run(Durability::process_death, Need::room, work);
     if (!done) return std::unexpected(done.error());
     count += forgotten.jobs;
     after = std::move(forgotten.last);
-  } while (!after.empty());
+    if (!oldest && forgotten.oldest) {
+      oldest = forgotten.oldest;
+      before = std::min(before, *oldest + history_a_call);
+    }
+    // The others have the writer and the disk for as long as this had them.
+    if (!after.empty()) std::this_thread::sleep_for(std::chrono::steady_clock::now() - begun);
+  } while (!after.empty() && count < forget_a_call);
   return count;
 }
 
@@ -364,8 +384,13 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& path, const Cl
     db = open_journal_writer(*file);
   }
   if (!db) {
-    db.error().detail = path + ": " + db.error().detail;
-    return std::unexpected(db.error());
+    Error error = std::move(db.error());
+    // A file that lacks what each of ours has, or has what SQLite does not know.
+    if (error.native_name == "SQLITE_ERROR") {
+      error = sqlite::damage("the journal is damaged (" + error.detail + ")");
+    }
+    error.detail = path + ": " + error.detail;
+    return std::unexpected(std::move(error));
   }
   return std::make_unique<SqliteJournal>(std::move(*db), std::move(*file), clock);
 }

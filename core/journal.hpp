@@ -158,8 +158,10 @@ class Journal {
   [[nodiscard]] virtual Result<AuditVerdict> verify_audit() = 0;
 
   // Upkeep -------------------------------------------------------------------------------------
-  // Deletes jobs (with their keys) that ended before `before`, in small portions so that nobody
-  // waits long; audit rows stay. Returns how many.
+  // Deletes jobs (with their keys) that ended before `before`, the oldest first, in small portions
+  // with pauses between them so that nobody waits long; audit rows stay. One call forgets at most 20 000
+  // jobs, and of the history one day from the oldest job on: a clock that was set years ahead costs a
+  // day of it with each call, and not all at once. Returns how many; call it again from time to time.
   [[nodiscard]] virtual Result<std::uint64_t> forget_jobs(WallTime before) = 0;
   // False after a write failed by an I/O error, until one succeeds again; after one failed for want
   // of space, until there is room and the reserve is whole; and for good once the file was found to

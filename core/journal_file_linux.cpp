@@ -30,6 +30,8 @@ bool has_content(const std::string& path) {
   return ::lstat(path.c_str(), &status) == 0 && status.st_size > 0;
 }
 
+constexpr off_t smallest = 4096;  // one page
+
 constexpr const char* move_all =
     "; put a copy made by `noforce backup` there, or, to start with a new one that knows no job, "
     "no "
@@ -69,9 +71,11 @@ Result<std::string> prepare_journal_file(const std::string& path) {
                             "); run the agent as that user, or give it the file");
   }
   if (status.st_nlink != 1) return refuse(path, "has a second name (hard link); remove one");
-  // An agent that ended while it made the file leaves it empty, but no reserve and no log.
-  if (status.st_size == 0 && (has_log || has_content(JournalReserve::path_of(resolved)))) {
-    return refuse(path, std::string("is empty, and was not when it was last used") + move_all);
+  // An agent that ended while it made the file leaves it empty, but no reserve and no log. SQLite
+  // takes what is cut off before its first page's end for empty as well.
+  if (status.st_size < smallest && (has_log || has_content(JournalReserve::path_of(resolved)))) {
+    return refuse(path, (status.st_size == 0 ? "is empty" : "is cut off") +
+                            std::string(", and was not when it was last used") + move_all);
   }
   if ((status.st_mode & 0077) != 0 && ::chmod(resolved.c_str(), 0600) != 0) {
     return refuse(path, "cannot be closed to other users", errno);

@@ -224,7 +224,7 @@ Result<void> append_jobs(sqlite::Cursor rows, std::vector<Job>& jobs,
     if (job) {
       jobs.push_back(std::move(*job));
     } else {
-      unreadable.insert("job " + rows.text(0) + ": " + job.error().detail);
+      unreadable.insert(unreadable_job(rows.view(0), job.error()));
     }
   }
   return rows.result();
@@ -237,8 +237,8 @@ std::unexpected<Error> refuse_unreadable(const std::set<std::string>& unreadable
     detail += (detail.empty() ? "" : "; ") + line;
   return fail(ErrorKind::journal_unavailable,
               detail +
-                  ". Unfinished jobs that cannot be read are neither guessed at nor left out. Run "
-                  "the noforce that wrote them, or put a copy made by `noforce backup` in place");
+                  ". An unfinished job that cannot be read is neither guessed at nor left out: " +
+                  std::string(unreadable_way_out));
 }
 
 }  // namespace

@@ -206,8 +206,13 @@ Result<std::optional<Job>> read_job(sqlite::Connection& db, std::string_view id)
   }
   auto job = job_from_json(row.view(0));
   if (job) return std::move(*job);
-  job.error().detail = "job " + std::string(id) + ": " + job.error().detail;
-  return std::unexpected(job.error());
+  return fail(ErrorKind::journal_unavailable,
+              unreadable_job(id, job.error()) + "; " + std::string(unreadable_way_out));
+}
+
+std::string unreadable_job(std::string_view id, const Error& why) {
+  constexpr std::size_t enough = 240;  // what cannot be read may be long
+  return "job " + std::string(id) + ": " + clean_text(why.detail, enough);
 }
 
 std::string strings_to_column(const std::vector<std::string>& strings) {

@@ -79,6 +79,13 @@ struct KeyHolder {
 
 [[nodiscard]] Result<std::optional<Job>> read_job(sqlite::Connection& db, std::string_view id);
 
+// A job whose row is there and whose body is not what this version writes; and what to do about it.
+[[nodiscard]] std::string unreadable_job(std::string_view id, const Error& why);
+inline constexpr std::string_view unreadable_way_out =
+    "run the noforce that wrote it, or end the agent and put a copy made by `noforce backup` in "
+    "the "
+    "journal's place";
+
 // A list of strings in one column: a JSON array.
 [[nodiscard]] std::string strings_to_column(const std::vector<std::string>& strings);
 [[nodiscard]] std::vector<std::string> strings_from_column(std::string_view text);

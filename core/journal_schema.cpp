@@ -122,40 +122,16 @@ Result<void> enter_wal_mode(sqlite::Connection& db) {
               "disk");
 }
 
-Result<void> migrate_in_transaction(sqlite::Connection& db) {
+Result<void> migrate_in_transaction(sqlite::Connection& db, std::span<const char* const> steps) {
   // Asked again now that nobody else can write: another process may have been faster.
   const auto version = db.integer("PRAGMA user_version");
   if (!version) return std::unexpected(version.error());
-  for (auto step = static_cast<std::size_t>(*version); step < std::size(migrations); ++step) {
-    if (auto done = db.execute(migrations[step]); !done) return done;
+  for (auto step = static_cast<std::size_t>(*version); step < steps.size(); ++step) {
+    if (auto done = db.execute(steps[step]); !done) return done;
   }
   const std::string marks = "PRAGMA application_id = " + std::to_string(application_id) +
-                            "; PRAGMA user_version = " + std::to_string(journal_schema_version);
+                            "; PRAGMA user_version = " + std::to_string(steps.size());
   return db.execute(marks.c_str());
-}
-
-Result<void> bring_up_to_date(sqlite::Connection& db) {
-  const auto version = db.integer("PRAGMA user_version");
-  if (!version) return std::unexpected(version.error());
-  if (*version > journal_schema_version || *version < 0) {
-    return fail(ErrorKind::journal_unavailable,
-                "the journal was written by a newer noforce (schema " + std::to_string(*version) +
-                    ", this one knows " + std::to_string(journal_schema_version) +
-                    "); run that version again, or restore the backup from before the upgrade");
-  }
-  if (*version == journal_schema_version) return {};
-  const auto tables = db.integer("SELECT count(*) FROM sqlite_schema");
-  if (!tables) return std::unexpected(tables.error());
-  if ((*version == 0) != (*tables == 0)) {
-    return std::unexpected(
-        sqlite::damage("the journal is damaged: it has " + std::to_string(*tables) +
-                       " tables and indexes of schema " + std::to_string(*version)));
-  }
-  if (auto begun = db.execute("BEGIN IMMEDIATE"); !begun) return begun;
-  auto done = migrate_in_transaction(db);
-  if (done) done = db.execute("COMMIT");
-  if (!done) db.roll_back();
-  return done;
 }
 
 // Not the whole file (that takes as long as the history is): that each table is there with its
@@ -175,6 +151,35 @@ Result<void> check_tables(sqlite::Connection& db) {
 }
 
 }  // namespace
+
+std::span<const char* const> journal_migrations() {
+  return migrations;
+}
+
+Result<void> migrate_journal(sqlite::Connection& db, std::span<const char* const> steps) {
+  const auto newest = static_cast<std::int64_t>(steps.size());
+  const auto version = db.integer("PRAGMA user_version");
+  if (!version) return std::unexpected(version.error());
+  if (*version > newest || *version < 0) {
+    return fail(ErrorKind::journal_unavailable,
+                "the journal was written by a newer noforce (schema " + std::to_string(*version) +
+                    ", this one knows " + std::to_string(newest) +
+                    "); run that version again, or restore the backup from before the upgrade");
+  }
+  if (*version == newest) return {};
+  const auto tables = db.integer("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return std::unexpected(tables.error());
+  if ((*version == 0) != (*tables == 0)) {
+    return std::unexpected(
+        sqlite::damage("the journal is damaged: it has " + std::to_string(*tables) +
+                       " tables and indexes of schema " + std::to_string(*version)));
+  }
+  if (auto begun = db.execute("BEGIN IMMEDIATE"); !begun) return begun;
+  auto done = migrate_in_transaction(db, steps);
+  if (done) done = db.execute("COMMIT");
+  if (!done) db.roll_back();
+  return done;
+}
 
 Result<sqlite::Connection> open_journal_writer(const std::string& path) {
   auto db = sqlite::Connection::open(path, sqlite::Connection::Mode::read_write);
@@ -206,10 +211,22 @@ Result<sqlite::Connection> open_journal_writer(const std::string& path) {
         "PRAGMA wal_autocheckpoint = 4000;"
         "PRAGMA synchronous = FULL");
   }
-  if (done) done = bring_up_to_date(*db);
+  if (done) done = migrate_journal(*db, migrations);
   if (done) done = check_tables(*db);
   if (!done) return std::unexpected(done.error());
   return db;
+}
+
+Result<void> check_journal(sqlite::Connection& db) {
+  if (auto ours = check_owner(db); !ours) return ours;
+  const auto version = db.integer("PRAGMA user_version");
+  if (!version) return std::unexpected(version.error());
+  if (*version != journal_schema_version) {
+    return fail(ErrorKind::journal_unavailable,
+                "the journal has schema " + std::to_string(*version) + ", and this noforce knows " +
+                    std::to_string(journal_schema_version) + "; use the noforce that runs on it");
+  }
+  return check_tables(db);
 }
 
 Result<sqlite::Connection> open_journal_reader(const std::string& path) {

@@ -109,16 +109,18 @@ void JournalWriter::record(const Batch& batch) {
   Batch left = full_ ? without_new(batch) : batch;
   if (left.empty()) return;
   commit(left);
-  const auto is_settled = [](const Unit* unit) {
-    return unit->outcome || unit->need != Need::reserve ||
-           !sqlite::is_out_of_space(unit->outcome.error());
+  const auto found_room = [](const Unit* unit) {
+    return unit->outcome || !sqlite::is_out_of_space(unit->outcome.error());
   };
-  for (bool first = true;; first = false) {
-    std::erase_if(left, is_settled);
-    if (left.empty()) return;
+  std::erase_if(left, found_room);
+  for (Unit* const unit : left)
+    unit->outcome = std::unexpected(sqlite::out_of_space(reserve_.wanted_mib()));
+  std::erase_if(left, [](const Unit* unit) { return unit->need != Need::reserve; });
+  for (bool first = true; !left.empty(); first = false) {
     if (!first && !reserve_.release()) return;
     db_.checkpoint();
     commit(left);
+    std::erase_if(left, found_room);
   }
 }
 

@@ -259,6 +259,10 @@ Result<Connection> Connection::open(const std::string& path, Mode mode) {
                                          : connection.last_error(code));
   }
   sqlite3_extended_result_codes(db, 1);
+  // SQLite opens for reading what it may not write.
+  if (mode == Mode::read_write && sqlite3_db_readonly(db, "main") != 0) {
+    return std::unexpected(error_of(SQLITE_READONLY, {}));
+  }
   return connection;
 }
 
@@ -287,7 +291,7 @@ void Connection::checkpoint() {
 
 bool Connection::is_marked_for_log() const {
   sqlite3_file* file = nullptr;
-  sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file));
   // The header's "file format write version": 2 with a write-ahead log, 1 without. Read through
   // SQLite's own descriptor: closing another one would drop its locks.
   unsigned char header[20] = {};
@@ -312,6 +316,21 @@ std::int64_t Connection::total_changes() const {
 
 void Connection::shrink() {
   sqlite3_db_release_memory(db_.get());
+}
+
+Result<void> Connection::copy_to(Connection& target, int pages_at_once,
+                                 const std::function<Result<void>()>& after) {
+  sqlite3_backup* const copying = sqlite3_backup_init(target.db_.get(), "main", db_.get(), "main");
+  if (copying == nullptr) return std::unexpected(target.last_error(SQLITE_ERROR));
+  Result<void> outcome;
+  int code = SQLITE_OK;
+  while (code == SQLITE_OK && outcome) {
+    code = sqlite3_backup_step(copying, pages_at_once);
+    if (code == SQLITE_OK || code == SQLITE_DONE) outcome = after();
+  }
+  sqlite3_backup_finish(copying);
+  if (!outcome || code == SQLITE_DONE) return outcome;
+  return std::unexpected(target.last_error(code));
 }
 
 Cursor Connection::prepared(const char* sql) {

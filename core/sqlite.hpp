@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -123,6 +124,10 @@ class Connection {
   [[nodiscard]] std::int64_t total_changes() const;
   // Gives cached pages back.
   void shrink();
+  // Copies all pages to an empty database, some at once, and calls `after` after each time. Within a
+  // transaction, what it sees is what is copied.
+  [[nodiscard]] Result<void> copy_to(Connection& target, int pages_at_once,
+                                     const std::function<Result<void>()>& after);
 
  private:
   struct CloseConnection {

@@ -5,10 +5,14 @@
 // 1. Jobs accepted by 32 threads, against single WAL+FULL commits of one row with the same body:
 //    interleaved rounds, medians, the ratio.
 // 2. A page of the job list, filtered and not, and recovery, with 100 jobs and with JOBS
-//    (default 100 000) in the history.
+//    (default 1 000 000) in the history.
+// 3. How long one who accepts a job waits, with JOBS in the history: while nothing else goes on,
+//    while old jobs are forgotten, while the journal is copied. And how long those take.
+// Each figure is a median, with the least and the most of its samples behind it.
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -21,6 +25,7 @@
 
 #include "core/job_json.hpp"
 #include "core/journal.hpp"
+#include "core/journal_backup.hpp"
 #include "core/ulid.hpp"
 
 namespace noforce {
@@ -37,9 +42,22 @@ double seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
 }
 
-double median(std::vector<double> values) {
+double quantile(std::vector<double> values, double part) {
   std::ranges::sort(values);
-  return values[values.size() / 2];
+  return values[std::min(values.size() - 1,
+                         static_cast<std::size_t>(static_cast<double>(values.size()) * part))];
+}
+
+double median(const std::vector<double>& values) {
+  return quantile(values, 0.5);
+}
+
+// "12.3 (11.9 - 14.0)"
+std::string figure(const std::vector<double>& values) {
+  char text[80];
+  (void)std::snprintf(text, sizeof text, "%.1f (%.1f - %.1f)", median(values),
+                      *std::ranges::min_element(values), *std::ranges::max_element(values));
+  return text;
 }
 
 [[noreturn]] void give_up(const std::string& why) {
@@ -183,58 +201,122 @@ struct Question {
   JobFilter filter;
 };
 
-double microseconds_a_page(Journal& journal, const JobFilter& filter) {
+std::vector<double> microseconds_a_page(Journal& journal, const JobFilter& filter) {
   std::vector<double> times;
   times.reserve(101);
   for (int n = 0; n < 101; ++n) {
     times.push_back(1e6 * seconds_of([&] { (void)must(journal.jobs(filter)); }));
   }
-  return median(times);
+  return times;
 }
 
-void bench_history(const std::string& directory, std::size_t many) {
+// What an agent that starts asks before it goes on; in milliseconds.
+std::vector<double> milliseconds_of_recovery(const std::string& path) {
+  std::vector<double> times;
+  times.reserve(rounds);
+  for (int round = 0; round < rounds; ++round) {
+    times.push_back(1e3 * seconds_of([&] {
+                      const auto journal = must(Journal::open(path));
+                      (void)must(journal->unfinished());
+                      (void)must(journal->newest_job_id());
+                      (void)must(journal->wanted());
+                    }));
+  }
+  return times;
+}
+
+// A history with some jobs that have not ended, in a file of its own.
+std::string make_history(const std::string& directory, std::size_t count) {
+  const std::string path = directory + "/history-" + std::to_string(count) + ".db";
+  UlidSource ids;
+  const auto journal = must(Journal::open(path));
+  const double took = seconds_of([&] { fill(*journal, ids, count); });
+  for (int n = 0; n < 20; ++n) {
+    const Job job = job_of_tree(ids.next(), 1);
+    (void)must(journal->accept(job, audit_of(job), std::nullopt));
+  }
+  if (count > 1000) std::printf("\n%zu jobs written in %.0f s\n", count, took);
+  return path;
+}
+
+void bench_pages(const std::string& few_path, const std::string& many_path, std::size_t many) {
   const std::vector<Question> questions = {
       {"newest 20", {.limit = 20}},
       {"newest 100", {.limit = 100}},
       {"of a service", {.service = "service-1", .limit = 20}},
+      {"succeeded", {.result = JobResult::succeeded, .limit = 20}},
       {"done", {.state = JobState::done, .limit = 20}},
-      {"queued (none)", {.state = JobState::queued, .limit = 20}},
+      {"queued", {.state = JobState::queued, .limit = 20}},
+      {"running (none)", {.state = JobState::running, .limit = 20}},
       {"a failed stop of one",
        {.result = JobResult::failed, .action = Action::stop, .service = "service-20", .limit = 1}},
   };
-  std::vector<std::vector<double>> pages;
-  std::vector<double> recovery;
-  for (const std::size_t count : {std::size_t{100}, many}) {
-    const std::string path = directory + "/history-" + std::to_string(count) + ".db";
-    UlidSource ids;
-    {
-      const auto journal = must(Journal::open(path));
-      fill(*journal, ids, count);
-      for (int n = 0; n < 20; ++n) {
-        const Job job = job_of_tree(ids.next(), 1);
-        (void)must(journal->accept(job, audit_of(job), std::nullopt));
-      }
-    }
-    std::unique_ptr<Journal> journal;
-    recovery.push_back(1e3 * seconds_of([&] {
-                         journal = must(Journal::open(path));
-                         (void)must(journal->unfinished());
-                         (void)must(journal->newest_job_id());
-                         (void)must(journal->wanted());
-                       }));
-    for (const Question& question : questions) {
-      pages.resize(questions.size());
-      pages[static_cast<std::size_t>(&question - questions.data())].push_back(
-          microseconds_a_page(*journal, question.filter));
-    }
+  std::printf("\n%-22s %24s %24s   ratio (goal 1.2)\n", "page of jobs, us", "100 jobs",
+              std::to_string(many).c_str());
+  const auto few = must(Journal::open(few_path));
+  const auto lots = must(Journal::open(many_path));
+  for (const Question& question : questions) {
+    const auto with_few = microseconds_a_page(*few, question.filter);
+    const auto with_many = microseconds_a_page(*lots, question.filter);
+    std::printf("%-22s %24s %24s   %.2f\n", question.name, figure(with_few).c_str(),
+                figure(with_many).c_str(), median(with_many) / median(with_few));
   }
-  std::printf("\n%-22s %10s %12zu   ratio (goal 1.2)\n", "page of jobs, us", "100 jobs", many);
-  for (std::size_t n = 0; n < questions.size(); ++n) {
-    std::printf("%-22s %10.0f %12.0f   %.2f\n", questions[n].name, pages[n][0], pages[n][1],
-                pages[n][1] / pages[n][0]);
+}
+
+// Accepts a job every few milliseconds until `over`; how long each took, in milliseconds.
+std::vector<double> accept_until(Journal& journal, UlidSource& ids, const std::atomic<bool>& over) {
+  std::vector<double> waits;
+  for (std::size_t n = 0; !over; ++n) {
+    const Job job = job_of_tree(ids.next(), n);
+    waits.push_back(
+        1e3 * seconds_of([&] { (void)must(journal.accept(job, audit_of(job), std::nullopt)); }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
   }
-  std::printf("%-22s %10.1f %12.1f   ms (goal 200)\n", "open and recovery", recovery[0],
-              recovery[1]);
+  return waits;
+}
+
+void print_waits(const char* meanwhile, Journal& journal, UlidSource& ids,
+                 const std::function<void()>& work) {
+  std::atomic<bool> over = false;
+  double took = 0;
+  std::thread worker([&] {
+    took = seconds_of(work);
+    over = true;
+  });
+  const auto waits = accept_until(journal, ids, over);
+  worker.join();
+  std::printf("%-22s %10.2f %10.2f %10.2f   %6.1f s\n", meanwhile, median(waits),
+              quantile(waits, 0.99), quantile(waits, 1), took);
+}
+
+void bench_upkeep(const std::string& directory, const std::string& path) {
+  UlidSource ids;
+  const auto journal = must(Journal::open(path));
+  ids.start_after(*must(journal->newest_job_id()));
+  std::printf("\n%-22s %10s %10s %10s   %8s\n", "wait of a job, ms", "median", "99 %", "most",
+              "work");
+  print_waits("nothing else", *journal, ids,
+              [] { std::this_thread::sleep_for(std::chrono::seconds(5)); });
+  std::uint64_t forgotten = 0;
+  print_waits("while some are forgotten", *journal, ids, [&] {
+    for (int call = 0; call < 3; ++call)
+      forgotten += must(journal->forget_jobs(system_clock().wall()));
+  });
+  std::printf("%22s %llu jobs\n", "", static_cast<unsigned long long>(forgotten));
+  print_waits("while it is copied", *journal, ids,
+              [&] { (void)must(copy_journal(path, directory + "/copy.db")); });
+  std::printf("%22s %.0f MB\n", "",
+              static_cast<double>(std::filesystem::file_size(directory + "/copy.db")) / 1e6);
+}
+
+void bench_history(const std::string& directory, std::size_t many) {
+  const std::string few_path = make_history(directory, 100);
+  const std::string many_path = make_history(directory, many);
+  bench_pages(few_path, many_path, many);
+  std::printf("%-22s %24s %24s   ms (goal 200)\n", "open and recovery",
+              figure(milliseconds_of_recovery(few_path)).c_str(),
+              figure(milliseconds_of_recovery(many_path)).c_str());
+  bench_upkeep(directory, many_path);
 }
 
 }  // namespace
@@ -249,7 +331,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   noforce::bench_acceptance(pattern);
-  noforce::bench_history(pattern, argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 100'000);
+  noforce::bench_history(pattern, argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1'000'000);
   std::filesystem::remove_all(pattern);
   return 0;
 }

@@ -9,6 +9,8 @@
 #include <sqlite3.h>
 
 #include "core/journal.hpp"
+#include "core/journal_schema.hpp"
+#include "core/sqlite.hpp"
 #include "tests/core/journal_samples.hpp"
 
 namespace noforce {
@@ -196,7 +198,7 @@ void expect_truth(Journal& journal, const Told& told) {
     EXPECT_EQ(*journal.find_key({"a", job.id, "f"}), std::nullopt);
   }
   EXPECT_EQ(*journal.count_jobs(), told.kept.size());
-  EXPECT_EQ(journal.jobs({.service = "w3svc"})->jobs.size(), told.kept.size());
+  EXPECT_EQ(journal.jobs({.service = "w3svc", .limit = 1000})->jobs.size(), told.kept.size());
   const auto verdict = journal.verify_audit();
   EXPECT_EQ(verdict->first_bad, std::nullopt) << verdict->sentence;
   EXPECT_EQ(verdict->rows, told.audit_rows);
@@ -254,6 +256,127 @@ TEST(AJournalOnABadDisk, KeepsItsWordWhicheverSyncFails) {
 
 TEST(AJournalOnABadDisk, KeepsItsWordWhenTheDiskIsFullFromAnyWriteOn) {
   expect_survival_of_each(Fault::full_for_good);
+}
+
+// Migration ---------------------------------------------------------------------------------------
+
+// A later version of the program: one that keeps who asked in a column of its own.
+std::vector<const char*> later_migrations() {
+  const auto today = journal_migrations();
+  std::vector<const char*> steps(today.begin(), today.end());
+  steps.push_back(
+      "ALTER TABLE jobs ADD COLUMN asked_by TEXT;"
+      "UPDATE jobs SET asked_by = json_extract(body, '$.requested_by');"
+      "CREATE INDEX jobs_by_asked_by ON jobs(asked_by)");
+  return steps;
+}
+
+// One migration with the nth operation failing; false when it had no nth operation.
+bool is_migrated_or_as_it_was(Fault fault, int nth) {
+  const FaultyDisk disk;
+  const test::TemporaryDirectory directory(test::memory());
+  const std::string path = directory.file("noforce.db");
+  UlidSource ids;
+  Told told;
+  {
+    const auto journal = Journal::open(path);
+    for (int n = 0; n < 40; ++n)
+      accept_one(**journal, ids, told, 300);
+  }
+  const auto steps = later_migrations();
+  const auto newest = static_cast<std::int64_t>(steps.size());
+  Result<void> migrated;
+  {
+    auto db = open_journal_writer(path);
+    EXPECT_TRUE(db) << db.error().detail;
+    the_plan.fault = fault;
+    the_plan.until_fault = nth;
+    migrated = migrate_journal(*db, steps);
+    // As killed: what is closed in order would try to tidy up.
+    if (fault != Fault::full_for_good) the_plan.until_fault = -1;
+  }
+  the_plan.until_fault = -1;
+  EXPECT_EQ(integrity_of(path), "ok");
+  auto db = sqlite::Connection::open(path, sqlite::Connection::Mode::read_write);
+  EXPECT_TRUE(db) << db.error().detail;
+  const auto version = db->integer("PRAGMA user_version");
+  const auto columns =
+      db->integer("SELECT count(*) FROM pragma_table_info('jobs') WHERE name = 'asked_by'");
+  EXPECT_EQ(*version, migrated ? newest : newest - 1);
+  EXPECT_EQ(*columns, migrated ? 1 : 0) << "half of a step";
+  if (!migrated) {
+    // The version before it goes on, and so does the next try.
+    auto journal = Journal::open(path);
+    EXPECT_TRUE(journal) << journal.error().detail;
+    if (journal) expect_truth(**journal, told);
+    const auto again = migrate_journal(*db, steps);
+    EXPECT_TRUE(again) << again.error().detail;
+  }
+  EXPECT_EQ(*db->integer("SELECT count(*) FROM jobs WHERE asked_by = 'token:ci'"), 40);
+  return the_plan.faults > 0;
+}
+
+void expect_migration_survives_each(Fault fault) {
+  int nth = 0;
+  while (is_migrated_or_as_it_was(fault, nth) && !testing::Test::HasFailure())
+    ++nth;
+  EXPECT_FALSE(testing::Test::HasFailure()) << "with operation " << nth << " failing";
+  EXPECT_GE(nth, 1);
+}
+
+TEST(AnOlderJournal, IsMigratedOrAsItWasWhicheverWriteFails) {
+  expect_migration_survives_each(Fault::write_once);
+}
+
+TEST(AnOlderJournal, IsMigratedOrAsItWasWhicheverSyncFails) {
+  expect_migration_survives_each(Fault::sync_once);
+}
+
+TEST(AnOlderJournal, IsMigratedOrAsItWasWhenTheDiskIsFull) {
+  expect_migration_survives_each(Fault::full_for_good);
+}
+
+TEST(AnOlderJournal, IsRefusedByTheVersionBeforeOnceItWasMigrated) {
+  const test::TemporaryDirectory directory(test::memory());
+  const std::string path = directory.file("noforce.db");
+  (void)Journal::open(path);
+  {
+    auto db = open_journal_writer(path);
+    ASSERT_TRUE(migrate_journal(*db, later_migrations()));
+  }
+  const auto opened = Journal::open(path);
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().detail.find("newer noforce (schema 2, this one knows 1)"),
+            std::string::npos)
+      << opened.error().detail;
+}
+
+// Killed in the middle of it, the process leaves the log with a part of the migration.
+TEST(AnOlderJournal, IsAsItWasWhenItsMigrationIsKilled) {
+  const test::TemporaryDirectory directory(test::memory());
+  const std::string path = directory.file("noforce.db");
+  UlidSource ids;
+  Told told;
+  {
+    const auto journal = Journal::open(path);
+    for (int n = 0; n < 400; ++n)
+      accept_one(**journal, ids, told, 6000);  // more than the cache holds: it spills into the log
+  }
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    auto db = open_journal_writer(path);
+    if (!db || !db->execute("BEGIN IMMEDIATE") || !db->execute(later_migrations().back())) {
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  const auto journal = Journal::open(path);
+  ASSERT_TRUE(journal) << journal.error().detail;
+  expect_truth(**journal, told);
 }
 
 // The commit was in the log when its sync failed, and the process ends before anybody else writes.

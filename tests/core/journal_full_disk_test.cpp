@@ -17,6 +17,7 @@
 
 #include "core/fd.hpp"
 #include "core/journal.hpp"
+#include "core/journal_backup.hpp"
 #include "core/journal_reserve.hpp"
 #include "tests/core/journal_samples.hpp"
 
@@ -285,6 +286,30 @@ TEST(AJournalOnAFullDisk, IsOpenedAfterItsAgentWasKilled) {
 
 TEST(AJournalOnAFullDisk, IsOpenedAfterItWasClosed) {
   expect_good([](const std::string& disk) { return opened_when_full(disk, false); });
+}
+
+std::string copied_when_full(const std::string& disk) {
+  const std::string path = disk + "/noforce.db";
+  Kept kept(path);
+  for (int n = 0; n < 100; ++n) {
+    if (!kept.accept()) return "not accepted";
+  }
+  const Neighbour neighbour(disk);
+  neighbour.take_all();
+  const auto here = copy_journal(path, disk + "/copy.db");
+  if (here) return "copied to a full disk";
+  for (const auto& entry : std::filesystem::directory_iterator(disk)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("copy")) return "left " + name + " behind";
+  }
+  const test::TemporaryDirectory elsewhere(test::memory());
+  const auto there = copy_journal(path, elsewhere.file("copy.db"));
+  if (!there) return there.error().detail;
+  return there->jobs == 100 ? "" : "a copy of something else";
+}
+
+TEST(AJournalOnAFullDisk, IsCopiedToWhereThereIsRoom) {
+  expect_good(copied_when_full);
 }
 
 std::string begun_when_full(const std::string& disk) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <fstream>
 #include <set>
@@ -570,6 +571,46 @@ TEST_F(AJournal, ForgetsWhatEndedLongAgoAndNothingElse) {
   EXPECT_EQ(*journal_->find_key({"token:a", "recent", "f"}), recent.id);
   EXPECT_EQ(journal_->verify_audit()->rows, 454U);
   EXPECT_EQ(*journal_->forget_jobs(border), 0U);
+}
+
+TEST_F(AJournal, ForgetsADayAtATimeWhenTheClockWasSetAhead) {
+  for (int day = 0; day < 30; ++day) {
+    end(accept(make()), JobResult::succeeded);
+    end(accept(make()), JobResult::succeeded);
+    clock_.advance(std::chrono::days{1});
+  }
+  const WallTime years_ahead = clock_.wall() + std::chrono::years{5};
+  for (std::uint64_t left = 58; left >= 50; left -= 2) {
+    EXPECT_EQ(*journal_->forget_jobs(years_ahead), 2U);
+    EXPECT_EQ(*journal_->count_jobs(), left);
+  }
+  // With the clock right again, what is not old enough stays.
+  EXPECT_EQ(*journal_->forget_jobs(clock_.wall() - std::chrono::days{90}), 0U);
+}
+
+// The writer's turns are what the others wait for.
+TEST_F(AJournal, ForgetsWithoutMakingTheOthersWait) {
+  for (int n = 0; n < 3000; n += 500) {
+    JournalChange change;
+    for (int m = 0; m < 500; ++m)
+      change.jobs.push_back(finished(make(), JobResult::succeeded, clock_.wall()));
+    ASSERT_TRUE(journal_->write(change, Durability::process_death));
+  }
+  clock_.advance(std::chrono::hours{1});
+  std::atomic<bool> over = false;
+  std::thread forgets([&] {
+    EXPECT_EQ(*journal_->forget_jobs(clock_.wall()), 3000U);
+    over = true;
+  });
+  while (!over && *journal_->count_jobs() == 3000U)
+    std::this_thread::yield();
+  // The first portion of fifteen is gone. Each of these gets its turn between two others: there would
+  // be no time for more than one if it had to wait for all of them.
+  int turns = 0;
+  for (; !over; ++turns)
+    ASSERT_TRUE(journal_->audit({.principal = "a", .event = "denied"}));
+  forgets.join();
+  EXPECT_GE(turns, 10);
 }
 
 // Opening ----------------------------------------------------------------------------------------

@@ -74,9 +74,14 @@ TEST(AKilledKeeper, NeitherLosesNorDoublesAStart) {
   }
 }
 
-TEST(AKilledKeeper, NeverSendsAStopTwice) {
+void never_sends_a_stop_twice(bool by_handler) {
   at_each_instant(
-      simple(), [](Machine& machine) { running_machine(machine, simple()); },
+      simple(),
+      [by_handler](Machine& machine) {
+        running_machine(machine, simple());
+        machine.catches_stop = by_handler;
+        machine.reads_stop = !by_handler;
+      },
       [](Supervised& service, Machine&) {
         service.take_up(true);
         service.control(command(ControlOp::stop, 1));
@@ -98,6 +103,14 @@ TEST(AKilledKeeper, NeverSendsAStopTwice) {
         EXPECT_EQ(service.status().state, ServiceState::stopped);
         EXPECT_FALSE(service.due());
       });
+}
+
+TEST(AKilledKeeper, NeverSendsAStopTwice) {
+  never_sends_a_stop_twice(true);
+}
+
+TEST(AKilledKeeper, NeverSendsAStopTwiceToOneThatReadsItsSignals) {
+  never_sends_a_stop_twice(false);
 }
 
 TEST(AKilledKeeper, SendsTheStopThatCannotHaveBeenSent) {

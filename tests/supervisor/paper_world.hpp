@@ -26,6 +26,7 @@ struct Machine {
   bool waits_for_go = false;  // it has not become its program
   bool halted = false;
   bool catches_stop = true;  // its handler is installed
+  bool reads_stop = false;   // blocked, and read from a signalfd
   bool pending_stop = false;
   std::vector<int> signals;  // that the main process got
   int started = 0;           // programs that ran
@@ -75,7 +76,7 @@ class PaperWorld final : public World {
     step();
     if (refuse_signals_ != 0) return refuse_signals_;
     m_.signals.push_back(signal);
-    if (!m_.catches_stop) m_.main = 0;  // the signal's default
+    if (!m_.catches_stop && !m_.reads_stop) m_.main = 0;  // the signal's default
     return 0;
   }
   int halt_tree() override {
@@ -90,9 +91,12 @@ class PaperWorld final : public World {
   }
   bool main_halted() const override { return m_.halted; }
   bool main_forked_only() const override { return m_.waits_for_go; }
+  bool main_is_child() const override { return false; }
   std::optional<SignalFate> main_signal_fate(int) const override {
-    return SignalFate{
-        .pending = m_.pending_stop, .ignored = false, .caught = m_.catches_stop, .blocked = false};
+    return SignalFate{.pending = m_.pending_stop,
+                      .ignored = false,
+                      .caught = m_.catches_stop,
+                      .blocked = m_.reads_stop};
   }
   void answer(const ControlToken& token, const Result<void>& result) override {
     step();

@@ -38,6 +38,9 @@ void expect_the_same_back(const M& message) {
 
 TEST(AMessage, ComesBackAsItWasSent) {
   expect_the_same_back(Hello{.version = 7, .oldest = 3, .pid = 4711});
+  expect_the_same_back(Hello{.pid = 4711, .replaceable = true});
+  expect_the_same_back(Replace{.argv = {"/usr/bin/noforce", "keeper", ""}});
+  expect_the_same_back(StaysAsItIs{.why = "cannot execute /x"});
   expect_the_same_back(Refused{.why = "another agent has connected"});
   expect_the_same_back(Define{.spec = full_spec()});
   expect_the_same_back(DefinedAll{});

@@ -67,7 +67,7 @@ void AgentLink::accept_one() {
   peer_ = std::move(fd);
   peer_watch_ = loop_.watch(peer_.get(), EPOLLIN, [this](std::uint32_t events) { ready(events); });
   if (peer_watch_ == 0) return disconnect();
-  say(Hello{.pid = ::getpid()});
+  say(Hello{.pid = ::getpid(), .replaceable = true});
 }
 
 void AgentLink::ready(std::uint32_t events) {
@@ -90,13 +90,15 @@ void AgentLink::receive_some() {
 }
 
 void AgentLink::take(const Message& message, Fd descriptor) {
-  if (greeted_) return handler_.received(message, std::move(descriptor));
+  if (greeted_ || std::holds_alternative<Replace>(message)) {
+    return handler_.received(message, std::move(descriptor));
+  }
   const auto* hello = std::get_if<Hello>(&message);
-  if (hello == nullptr) return;  // nothing counts before hello
+  if (hello == nullptr) return;  // nothing else counts before hello
   if (const auto why = incompatible(*hello)) {
-    say(Refused{.why = *why});
-    flush();
-    return disconnect();
+    // Not the end: it may ask for the keeper to be replaced.
+    say(Refused{.why = *why + ": take an agent of another release, the services run on"});
+    return flush();
   }
   greeted_ = true;
   handler_.connected(true);

@@ -20,7 +20,7 @@ class AgentLink {
   class Handler {
    public:
     virtual ~Handler() = default;
-    // A well-formed message of a peer with which hello was exchanged.
+    // A well-formed message of a peer with which hello was exchanged; Replace of any peer.
     virtual void received(const Message& message, Fd descriptor) = 0;
     virtual void malformed(const std::string& why) = 0;
     virtual void connected(bool now) = 0;

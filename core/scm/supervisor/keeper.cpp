@@ -19,6 +19,7 @@
 #include <set>
 
 #include "core/clock.hpp"
+#include "core/scm/supervisor/inherited.hpp"
 #include "core/scm/supervisor/keeper_files.hpp"
 #include "core/scm/supervisor/kept_service.hpp"
 #include "core/text.hpp"
@@ -59,6 +60,10 @@ class Keeper final : public AgentLink::Handler {
   void control(const Command& command);
   void query(const std::string& service);
   void end();
+  void replace(const Replace& wish);
+  // Executes the successor in this process, if all are settled. Returns when it did not.
+  void make_way();
+  void hand_on(bool hand_on);
   [[nodiscard]] std::vector<std::string> up() const;
 
   KeeperOptions options_;
@@ -70,7 +75,8 @@ class Keeper final : public AgentLink::Handler {
   EventLoop::Id signals_watch_ = 0;
   bool more_to_reap_ = false;
   bool ending_ = false;
-  bool taken_out_ = false;  // something may have to be swept
+  bool taken_out_ = false;              // something may have to be swept
+  std::vector<std::string> successor_;  // argv of the program that is to take over; empty: none
 
   Services services_;
   std::set<std::string> defining_;  // since the agent's last DefinedAll
@@ -86,6 +92,7 @@ std::string Keeper::set_up() {
   premises_.logs = files_.logs();
   premises_.null = files_.null();
   premises_.boot = boot_id();
+  premises_.inherited = inherited_sockets();
   premises_.log = [this](const std::string& line) { files_.log(line); };
   premises_.touched = [this](KeptService& service) { touched_.insert(&service); };
   rlimit limit{};
@@ -130,7 +137,8 @@ void Keeper::take_up_all() {
     if (lost) service->machine().take_out();
     service->take_up();
   }
-  more_to_reap_ = true;  // children that a predecessor in this process' place left
+  premises_.inherited.clear();
+  more_to_reap_ = true;  // children of the program that ran in this process before
 }
 
 void Keeper::run() {
@@ -168,6 +176,7 @@ void Keeper::turn() {
   sweep();
   link_.flush();
   if (premises_.draining && up().empty()) ending_ = true;
+  make_way();
 }
 
 void Keeper::look_at_due() {
@@ -257,6 +266,7 @@ void Keeper::received(const Message& message, Fd descriptor) {
   if (const auto* c = std::get_if<Command>(&message)) return control(*c);
   if (const auto* q = std::get_if<Query>(&message)) return query(q->service);
   if (std::holds_alternative<End>(message)) return end();
+  if (const auto* wish = std::get_if<Replace>(&message)) return replace(*wish);
   if (const auto* held = std::get_if<HeldSocket>(&message)) {
     const auto found = services_.find(held->service);
     if (found != services_.end()) found->second->take_notify(held->address, std::move(descriptor));
@@ -294,17 +304,24 @@ void Keeper::defined_all() {
 }
 
 void Keeper::control(const Command& command) {
-  const auto found = services_.find(command.service);
-  if (found == services_.end() || ending_) {
+  const auto refuse = [&](ErrorKind kind, const std::string& why) {
     Error error;
-    error.kind = ending_ ? ErrorKind::scm_unavailable : ErrorKind::unknown_service;
-    error.detail = ending_ ? std::string("the keeper is ending")
-                           : "the keeper knows no service " + command.service;
+    error.kind = kind;
+    error.detail = why;
     error.service = command.service;
     link_.say(Answer{.token = command.token,
                      .service = command.service,
                      .result = std::unexpected(std::move(error))});
-    return;
+  };
+  if (ending_) return refuse(ErrorKind::scm_unavailable, "the keeper is ending");
+  const auto found = services_.find(command.service);
+  if (found == services_.end()) {
+    return refuse(ErrorKind::unknown_service, "the keeper knows no service " + command.service);
+  }
+  if (!command.known) {
+    return refuse(
+        ErrorKind::control_not_accepted,
+        "the keeper is of an older release than its agent and does not know this control");
   }
   if (command.op == ControlOp::start && std::exchange(premises_.draining, false)) {
     files_.log("no longer ending: a service is to be started");
@@ -335,6 +352,56 @@ void Keeper::end() {
     return;
   }
   link_.say(EndAnswer{.refused = "services are up: " + list_names(names)});
+}
+
+// ---- another program in this process
+
+void Keeper::replace(const Replace& wish) {
+  const bool usable = !wish.argv.empty() && wish.argv.front().starts_with('/');
+  if (usable && !ending_ && !premises_.draining) {
+    successor_ = wish.argv;  // once this turn is done, and what is being started has started
+    return;
+  }
+  link_.say(
+      StaysAsItIs{.why = usable ? "it is about to end" : "it was given no program to execute"});
+}
+
+void Keeper::hand_on(bool hand_on) {
+  files_.hand_on_lock(hand_on);
+  for (auto& [name, service] : services_)
+    service->hand_on_notify(hand_on);
+}
+
+void Keeper::make_way() {
+  if (successor_.empty() || more_to_reap_ ||
+      !std::all_of(services_.begin(), services_.end(),
+                   [](const auto& entry) { return entry.second->settled(); })) {
+    return;
+  }
+  std::vector<std::string> words = std::exchange(successor_, {});
+  std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
+  for (auto& word : words)
+    argv.push_back(word.data());
+  argv.push_back(nullptr);
+  files_.log("executes " + words.front() + " in its own process");
+  // The records say everything; children, lock and sockets stay with the process.
+  rlimit raised{};
+  (void)::getrlimit(RLIMIT_NOFILE, &raised);
+  if (premises_.open_files) {
+    const rlimit found{.rlim_cur = premises_.open_files->first,
+                       .rlim_max = premises_.open_files->second};
+    (void)::setrlimit(RLIMIT_NOFILE, &found);
+  }
+  hand_on(true);
+  ::execv(argv[0], argv.data());
+  const int failed = errno;
+  hand_on(false);
+  (void)::setrlimit(RLIMIT_NOFILE, &raised);
+  const std::string why = "cannot execute " + words.front() + ": " + errno_sentence(failed);
+  files_.log(why);
+  link_.say(StaysAsItIs{.why = why});
+  link_.flush();
 }
 
 // Standard output is the pipe of whoever started the keeper; nothing may hold it longer.

@@ -2,7 +2,8 @@
 // JSON and no journal; it speaks with its agent over `keeper.sock` (protocol.hpp) and goes on
 // without one. It never dies by its own doing: what cannot be read is ignored, what cannot be
 // allocated costs one event. Killed, its services run on, and the next keeper takes them up
-// (record.hpp, supervised.hpp).
+// (record.hpp, supervised.hpp). Asked by an agent of another release, it executes that agent's
+// program in its own process: its services stay its children.
 //
 // One thread, one epoll. Files, all below the state directory: `keeper.lock` (one keeper),
 // `keeper.sock`, `keeper/NAME.spec` (the definition), `keeper/NAME.run` (the record),

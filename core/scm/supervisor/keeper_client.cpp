@@ -175,6 +175,7 @@ void KeeperClient::refuse_outstanding() {
 void KeeperClient::attach(Fd socket) {
   socket_ = std::move(socket);
   phase_ = Phase::greeting;
+  keeper_.reset();
   outbox_.clear();
   wants_room_ = false;
   socket_watch_ = loop_.watch(socket_.get(), EPOLLIN, [this](std::uint32_t events) {
@@ -226,19 +227,12 @@ void KeeperClient::receive_some() {
 }
 
 void KeeperClient::take(const Message& message, Fd descriptor) {
-  if (const auto* hello = std::get_if<Hello>(&message)) {
-    if (phase_ != Phase::greeting) return;
-    if (const auto why = incompatible(*hello)) {
-      outlets_.ready(std::unexpected(unavailable(*why, {}, Effect::none)));
-      return lost(*why);
-    }
-    return greeted();
+  if (const auto* hello = std::get_if<Hello>(&message)) return met(*hello);
+  if (const auto* refusal = std::get_if<Refused>(&message)) {
+    if (phase_ != Phase::replacing) refused(refusal->why);
+    return;
   }
-  if (const auto* refused = std::get_if<Refused>(&message)) {
-    outlets_.ready(std::unexpected(unavailable(refused->why, {}, Effect::none)));
-    if (phase_ != Phase::ended) phase_ = Phase::greeting;  // so that the next try waits a while
-    return lost(refused->why);
-  }
+  if (const auto* stays = std::get_if<StaysAsItIs>(&message)) return stays_as_it_is(stays->why);
   if (const auto* status = std::get_if<Status>(&message)) return heard(*status);
   if (std::holds_alternative<StatusAll>(message)) return heard_all();
   if (const auto* answer = std::get_if<Answer>(&message)) return answered(*answer);
@@ -246,6 +240,50 @@ void KeeperClient::take(const Message& message, Fd descriptor) {
   if (const auto* held = std::get_if<HeldSocket>(&message); held != nullptr && descriptor) {
     held_.insert_or_assign(held->service, std::pair(*held, std::move(descriptor)));
   }
+}
+
+// Whether it runs another program than ours, and could run ours.
+bool KeeperClient::to_be_replaced(const Hello& keeper) const {
+  return keeper.replaceable && !stays_ && runs_other_program(keeper.pid, options_.executable);
+}
+
+void KeeperClient::met(const Hello& keeper) {
+  if (phase_ != Phase::greeting) return;
+  keeper_ = keeper;
+  if (to_be_replaced(keeper)) {
+    phase_ = Phase::replacing;
+    log_info(kComponent, "the keeper runs another program; it is asked to go on as this one");
+    stays_ = "it was asked before";  // once; should it fail unheard, all goes on with the old one
+    std::vector<std::string> argv = options_.keeper_args;
+    argv.insert(argv.begin(), program_path(options_.executable));
+    return send(Replace{.argv = std::move(argv)});  // and the connection ends
+  }
+  if (const auto why = incompatible(keeper)) return refused(*why);
+  greeted();
+}
+
+void KeeperClient::stays_as_it_is(const std::string& why) {
+  if (phase_ != Phase::replacing || !keeper_) return;
+  stays_ = why;
+  log_warning(kComponent, "the keeper goes on with its own program: " + why);
+  if (const auto differ = incompatible(*keeper_)) return refused(*differ);
+  greeted();
+}
+
+void KeeperClient::refused(const std::string& why) {
+  std::string sentence = why;
+  if (keeper_ && incompatible(*keeper_)) {
+    const std::string pid = std::to_string(keeper_->pid);
+    sentence = "the keeper that runs (process " + pid + ") is not of this release: " + why +
+               (stays_ ? "; it does not go on as this program: " + *stays_ : "") +
+               ". Its services run on. Start the agent of the keeper's release; or end process " +
+               pid +
+               " alone, by force: the services still run on, and the keeper that this agent " +
+               "then starts takes them up, but will not know how they end";
+  }
+  outlets_.ready(std::unexpected(unavailable(sentence, {}, Effect::none)));
+  if (phase_ != Phase::ended) phase_ = Phase::greeting;  // so that the next try waits a while
+  lost(sentence);
 }
 
 void KeeperClient::greeted() {

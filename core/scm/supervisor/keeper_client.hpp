@@ -40,7 +40,8 @@ class KeeperClient {
   void run();
 
  private:
-  enum class Phase { away, greeting, hearing, talking, ended };
+  // replacing: the keeper was asked to execute our program, and has not done it yet.
+  enum class Phase { away, greeting, replacing, hearing, talking, ended };
   struct Outstanding {
     Control control;
     bool sent = false;
@@ -61,6 +62,10 @@ class KeeperClient {
 
   void receive_some();
   void take(const Message& message, Fd descriptor);
+  void met(const Hello& keeper);
+  [[nodiscard]] bool to_be_replaced(const Hello& keeper) const;
+  void stays_as_it_is(const std::string& why);
+  void refused(const std::string& why);
   void greeted();
   void heard(const Status& status);
   void heard_all();
@@ -87,6 +92,8 @@ class KeeperClient {
   bool leaving_ = false;
   bool told_lost_ = false;
   bool ever_complete_ = false;
+  std::optional<Hello> keeper_;       // of this connection
+  std::optional<std::string> stays_;  // why no keeper takes our program; set: not asked again
   Fd socket_;
   EventLoop::Id socket_watch_ = 0;
   bool wants_room_ = false;

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "core/clock.hpp"
+#include "core/scm/supervisor/inherited.hpp"
 #include "core/scm/supervisor/keeper_start.hpp"
 #include "core/scm/supervisor/process.hpp"
 #include "core/scm/supervisor/protocol.hpp"
@@ -21,6 +22,7 @@
 namespace noforce::supervisor {
 namespace {
 
+constexpr const char* kLock = "keeper.lock";
 constexpr off_t kLargestLog = 1 << 20;
 
 Fd make_folder(int parent, const char* name) {
@@ -63,7 +65,10 @@ std::string KeeperFiles::open(const std::string& state_dir) {
   (void)::mkdir(state_dir.c_str(), 0700);
   state_.reset(::open(state_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!state_) return "cannot open " + state_dir + ": " + errno_sentence(errno);
-  lock_.reset(::openat(state(), "keeper.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  lock_ = inherited_file(state(), kLock);
+  if (!lock_) {
+    lock_.reset(::openat(state(), kLock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  }
   if (!lock_) return "cannot open keeper.lock: " + errno_sentence(errno);
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
     return std::string(kAnotherKeeper) + " on " + state_dir;
@@ -78,6 +83,10 @@ std::string KeeperFiles::open(const std::string& state_dir) {
     return "cannot open the folders in " + state_dir + ": " + errno_sentence(errno);
   }
   return {};
+}
+
+void KeeperFiles::hand_on_lock(bool hand_on) {
+  set_inheritable(lock_.get(), hand_on);
 }
 
 std::vector<ServiceSpec> KeeperFiles::load_specs() {

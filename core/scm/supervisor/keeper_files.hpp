@@ -14,6 +14,9 @@ class KeeperFiles {
   // Opens the folders (made where missing, 0700) and takes the lock. Empty, or why not.
   [[nodiscard]] std::string open(const std::string& state_dir);
 
+  // Left to the program that this process executes next, so that no other keeper comes in between.
+  void hand_on_lock(bool hand_on);
+
   [[nodiscard]] int state() const { return state_.get(); }
   [[nodiscard]] int records() const { return records_.get(); }
   [[nodiscard]] int logs() const { return logs_.get(); }

@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "core/scm/supervisor/agent_link.hpp"
 #include "core/scm/supervisor/process.hpp"
@@ -85,6 +86,26 @@ std::expected<Fd, int> connect_keeper(const std::string& state_dir) {
     return std::unexpected(errno);
   }
   return fd;
+}
+
+bool runs_other_program(std::int64_t pid, const std::string& executable) {
+  struct stat theirs{};
+  struct stat ours{};
+  struct stat there{};
+  if (::stat(("/proc/" + std::to_string(pid) + "/exe").c_str(), &theirs) != 0 ||
+      ::stat("/proc/self/exe", &ours) != 0 || ::stat(executable.c_str(), &there) != 0) {
+    return false;
+  }
+  const auto same = [](const struct stat& a, const struct stat& b) {
+    return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+  };
+  return same(ours, there) && !same(ours, theirs);
+}
+
+std::string program_path(const std::string& executable) {
+  std::error_code failed;
+  const auto path = std::filesystem::canonical(executable, failed);
+  return failed ? executable : path.string();
 }
 
 std::expected<void, std::string> start_keeper(const std::string& executable,

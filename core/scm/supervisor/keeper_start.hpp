@@ -1,6 +1,7 @@
 // The agent's side of the keeper's life: find it, or start one that does not depend on the agent.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -16,6 +17,12 @@ inline constexpr std::string_view kAnotherKeeper = "another keeper runs";
 
 // A connection to the keeper of this state directory; errno when none listens.
 [[nodiscard]] std::expected<Fd, int> connect_keeper(const std::string& state_dir);
+
+// Whether that process runs another program than this one, which still lies at `executable`. False
+// where that cannot be seen, and where another file lies there by now: then that one is newer.
+[[nodiscard]] bool runs_other_program(std::int64_t pid, const std::string& executable);
+// Where `executable` lies, for another process: without symbolic links.
+[[nodiscard]] std::string program_path(const std::string& executable);
 
 // Starts `executable args...` in a session of its own, as a child of nobody, and waits until it
 // says that it listens. The sentence why not: its own, or that it took longer than `patience`, or

@@ -17,6 +17,16 @@ std::optional<Record> load(std::optional<RecordFile>& file) {
   return file ? file->load() : std::nullopt;
 }
 
+// How a child ended that was not reaped yet.
+std::optional<std::int64_t> end_of_child(std::int64_t pid) {
+  siginfo_t info{};
+  if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+      info.si_pid == 0) {
+    return std::nullopt;
+  }
+  return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+}
+
 std::optional<RecordFile> open_file(int folder, const std::string& name) {
   auto file = RecordFile::open(folder, name);
   if (!file) return std::nullopt;
@@ -51,12 +61,24 @@ void KeptService::take_up() {
     pidfd_ = open_pidfd(record.main);
     if (pidfd_) {
       main_ = record.main.pid;
-      watch_pidfd();
+      if (main_is_child()) {
+        own_main(main_);  // the program before this one started it, in the same process
+      } else {
+        watch_pidfd();
+      }
       open_notify(record.notify_address, true);
       premises_.log(name_ + ": taken up with pid " + std::to_string(main_));
     }
   }
-  machine_.take_up(static_cast<bool>(pidfd_));
+  // An end that the program before this one had no time to see.
+  const auto code =
+      pidfd_ || record.boot != premises_.boot ? std::nullopt : end_of_child(record.main.pid);
+  machine_.take_up(static_cast<bool>(pidfd_), code);
+}
+
+bool KeptService::settled() const {
+  return !launch_ && !launch_failure_ &&
+         std::none_of(beside_.begin(), beside_.end(), [](const Beside& b) { return !!b.launch; });
 }
 
 bool KeptService::idle() const {
@@ -195,13 +217,8 @@ void KeptService::own_main(std::int64_t pid) {
 void KeptService::watch_pidfd() {
   premises_.loop->forget(pidfd_watch_);
   pidfd_watch_ = premises_.loop->watch(pidfd_.get(), EPOLLIN, [this](std::uint32_t) {
-    siginfo_t info{};
     // Known where it has become a child of the keeper (its parent ended).
-    const bool child =
-        ::waitid(P_PID, static_cast<id_t>(main_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-        info.si_pid != 0;
-    if (!child) return main_gone(std::nullopt);
-    main_gone(info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status);
+    main_gone(end_of_child(main_));
   });
 }
 

@@ -40,6 +40,7 @@ struct Premises {
   std::map<std::int64_t, Ended> children;       // by pid
   std::set<KeptService*> leavers;               // ended; some of their processes may remain
   std::function<void(KeptService&)> touched;    // its due() may be another one now
+  std::map<std::string, Fd> inherited;          // notify sockets of the program before, by address
   std::function<void(const std::string&)> log;  // one line
 };
 
@@ -60,6 +61,11 @@ class KeptService final : public World {
   void look_for_left_behind();
   // Gives the agent the notify socket to hold.
   void hand_out_notify();
+  // No child of it waits or is about to become its program: each is in the record, or known not to
+  // have become it.
+  [[nodiscard]] bool settled() const;
+  // Leaves its notify socket open over an exec.
+  void hand_on_notify(bool hand_on);
   // Neither a process nor a command beside it.
   [[nodiscard]] bool idle() const;
   [[nodiscard]] std::optional<MonoTime> due() const;
@@ -82,6 +88,7 @@ class KeptService final : public World {
   [[nodiscard]] int resume_tree() override;
   [[nodiscard]] bool main_halted() const override;
   [[nodiscard]] bool main_forked_only() const override;
+  [[nodiscard]] bool main_is_child() const override;
   [[nodiscard]] std::optional<SignalFate> main_signal_fate(int signal) const override;
   void answer(const ControlToken& token, const Result<void>& result) override;
   void changed(bool urgent) override;

@@ -1,10 +1,12 @@
 // KeptService: the service's process tree - who belongs to it, signals to it, messages from it.
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <set>
 
+#include "core/scm/supervisor/inherited.hpp"
 #include "core/scm/supervisor/kept_service.hpp"
 #include "core/scm/supervisor/number.hpp"
 
@@ -120,6 +122,11 @@ bool KeptService::main_forked_only() const {
   return stat && stat->forked_only;
 }
 
+bool KeptService::main_is_child() const {
+  const auto stat = main_ == 0 ? std::nullopt : read_stat(main_);
+  return stat && stat->parent == ::getpid();
+}
+
 std::optional<SignalFate> KeptService::main_signal_fate(int signal) const {
   return main_ == 0 ? std::nullopt : signal_fate(main_, signal);
 }
@@ -128,6 +135,9 @@ std::optional<SignalFate> KeptService::main_signal_fate(int signal) const {
 
 void KeptService::open_notify(const std::string& address, bool only_that) {
   notify_address_ = address.empty() ? NotifySocket::new_address() : address;
+  if (auto found = premises_.inherited.extract(notify_address_)) {
+    return listen_to(NotifySocket(std::move(found.mapped())));
+  }
   auto bound = NotifySocket::bind(notify_address_);
   if (!bound && !only_that) {
     notify_address_ = NotifySocket::new_address();
@@ -152,6 +162,10 @@ void KeptService::take_notify(const std::string& address, Fd socket) {
   machine_.note("notify", "");
   listen_to(NotifySocket(std::move(socket)));
   changed(true);
+}
+
+void KeptService::hand_on_notify(bool hand_on) {
+  if (notify_) set_inheritable(notify_->fd(), hand_on);
 }
 
 void KeptService::hand_out_notify() {

@@ -23,6 +23,8 @@ enum class Type : std::uint8_t {
   answer = 11,
   end_answer = 12,
   held_socket = 13,
+  replace = 14,
+  stays_as_it_is = 15,
 };
 
 // A closed enum's value, or the first one when the number is none of them.
@@ -57,6 +59,20 @@ FieldWriter fields_of(const StatusAll&) {
 FieldWriter fields_of(const Hello& m) {
   FieldWriter out;
   out.number(1, m.version).number(2, m.oldest).number(3, bits(m.pid));
+  out.number(4, m.replaceable ? 1 : 0);
+  return out;
+}
+
+FieldWriter fields_of(const Replace& m) {
+  FieldWriter out;
+  for (const auto& word : m.argv)
+    out.text(1, word);
+  return out;
+}
+
+FieldWriter fields_of(const StaysAsItIs& m) {
+  FieldWriter out;
+  out.text(1, m.why);
   return out;
 }
 
@@ -141,6 +157,19 @@ bool read(std::string_view bytes, Hello& m) {
     if (f.tag == 1) m.version = static_cast<std::uint32_t>(f.number());
     if (f.tag == 2) m.oldest = static_cast<std::uint32_t>(f.number());
     if (f.tag == 3) m.pid = f.signed_number();
+    if (f.tag == 4) m.replaceable = f.number() != 0;
+  });
+}
+
+bool read(std::string_view bytes, Replace& m) {
+  return each_field(bytes, [&m](const Field& f) {
+    if (f.tag == 1) m.argv.push_back(f.text());
+  });
+}
+
+bool read(std::string_view bytes, StaysAsItIs& m) {
+  return each_field(bytes, [&m](const Field& f) {
+    if (f.tag == 1) m.why = f.text();
   });
 }
 
@@ -151,10 +180,10 @@ bool read(std::string_view bytes, Refused& m) {
 }
 
 bool read(std::string_view bytes, Command& m) {
-  bool known_op = false;
-  const bool whole = each_field(bytes, [&](const Field& f) {
+  m.known = false;
+  return each_field(bytes, [&](const Field& f) {
     if (f.tag == 1) {
-      known_op = f.number() <= number_of(ControlOp::reload);
+      m.known = f.number() <= number_of(ControlOp::reload);
       m.op = enum_from(f, ControlOp::reload);
     }
     if (f.tag == 2) m.service = f.text();
@@ -162,7 +191,6 @@ bool read(std::string_view bytes, Command& m) {
     if (f.tag == 4) m.token = decode_token(f.bytes);
     if (f.tag == 5) m.comment = f.text();
   });
-  return whole && known_op;
 }
 
 bool read(std::string_view bytes, TcpReady& m) {
@@ -241,7 +269,12 @@ void read_status_field(const Field& f, Status& m) {
 }
 
 bool read(std::string_view bytes, Status& m) {
-  return each_field(bytes, [&m](const Field& f) { read_status_field(f, m); });
+  bool known_state = true;  // another one must not pass for "stopped"
+  const bool whole = each_field(bytes, [&](const Field& f) {
+    if (f.tag == 3) known_state = f.number() <= number_of(ServiceState::paused);
+    read_status_field(f, m);
+  });
+  return whole && known_state;
 }
 
 bool read(std::string_view bytes, Answer& m) {
@@ -407,6 +440,10 @@ std::expected<Message, std::string> decode(std::string_view bytes) {
       return decode_as<EndAnswer>(bytes);
     case Type::held_socket:
       return decode_as<HeldSocket>(bytes);
+    case Type::replace:
+      return decode_as<Replace>(bytes);
+    case Type::stays_as_it_is:
+      return decode_as<StaysAsItIs>(bytes);
   }
   return Message(UnknownMessage{});
 }
@@ -461,8 +498,7 @@ std::optional<std::string> incompatible(const Hello& other) {
   if (other.version >= kOldestProtocol && other.oldest <= kProtocolVersion) return std::nullopt;
   return "the other side speaks versions " + std::to_string(other.oldest) + " to " +
          std::to_string(other.version) + " of the keeper's protocol, this one " +
-         std::to_string(kOldestProtocol) + " to " + std::to_string(kProtocolVersion) +
-         ": use the release in between, or end the keeper once its services are stopped";
+         std::to_string(kOldestProtocol) + " to " + std::to_string(kProtocolVersion);
 }
 
 std::string encode_token(const ControlToken& token) {

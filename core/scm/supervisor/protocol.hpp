@@ -9,11 +9,17 @@
 //   Query                                    Status of one or of all (then StatusAll)
 //   End                                      EndAnswer, and the keeper's end when it says so
 //   HeldSocket for each, after Hello         HeldSocket for each, after Hello and when one is made
+//   Replace, also without Hello              the end, and Hello from the new program; or StaysAsItIs
 //
 // The first byte says which message it is, tagged fields follow (fields.hpp). A message or a field
-// that a side does not know is skipped. kProtocolVersion grows when that would not do: each side
-// says the newest and the oldest that it speaks, and they talk when the ranges overlap, so that an
-// agent can be upgraded above a keeper that goes on.
+// that a side does not know is skipped, an operation that a keeper does not know is refused.
+// kProtocolVersion grows when that would not do (a new state, another meaning): each side says the
+// newest and the oldest that it speaks, and they talk when the ranges overlap.
+//
+// The agent can be upgraded above a keeper that goes on, and the keeper then becomes the agent's
+// program: it is asked to Replace itself, and executes that program in its own process. Its services
+// stay its children, so nothing of them is lost, not even an exit code. Hello, Refused, Replace and
+// StaysAsItIs therefore mean the same in every version, for ever.
 #pragma once
 
 #include <cstddef>
@@ -41,8 +47,23 @@ struct Hello {
   std::uint32_t version = kProtocolVersion;
   std::uint32_t oldest = kOldestProtocol;
   std::int64_t pid = 0;
+  bool replaceable = false;  // a keeper that understands Replace
 
   bool operator==(const Hello&) const = default;
+};
+
+// The keeper is to go on as this program, in the same process.
+struct Replace {
+  std::vector<std::string> argv;  // argv[0] is an absolute path
+
+  bool operator==(const Replace&) const = default;
+};
+
+// It could not, and goes on as it is.
+struct StaysAsItIs {
+  std::string why;
+
+  bool operator==(const StaysAsItIs&) const = default;
 };
 
 struct Refused {
@@ -69,6 +90,7 @@ struct Command {
   std::string key;  // Instance::key; empty: none given
   ControlToken token;
   std::string comment;
+  bool known = true;  // false: an operation of a newer program; `op` says nothing
 
   bool operator==(const Command&) const = default;
 };
@@ -144,8 +166,9 @@ struct UnknownMessage {
   bool operator==(const UnknownMessage&) const = default;
 };
 
-using Message = std::variant<UnknownMessage, Hello, Refused, Define, DefinedAll, Command, TcpReady,
-                             Query, End, Status, StatusAll, Answer, EndAnswer, HeldSocket>;
+using Message =
+    std::variant<UnknownMessage, Hello, Refused, Define, DefinedAll, Command, TcpReady, Query, End,
+                 Status, StatusAll, Answer, EndAnswer, HeldSocket, Replace, StaysAsItIs>;
 
 [[nodiscard]] std::string encode(const Message& message);
 // A sentence when the bytes are no message. Any input is safe.
@@ -158,7 +181,7 @@ using Message = std::variant<UnknownMessage, Hello, Refused, Define, DefinedAll,
 // `[A-Za-z0-9._@-]{1,80}`: names of supervised services, which become file names.
 [[nodiscard]] bool valid_name(std::string_view name);
 
-// Whether a program that speaks this and the other can talk; else the sentence that refuses.
+// Whether a program that speaks this and the other can talk; else how they differ.
 [[nodiscard]] std::optional<std::string> incompatible(const Hello& other);
 
 // A token's and an answer's fields, shared with the records on disk.

@@ -38,7 +38,7 @@ Supervised::Supervised(World& world, ServiceSpec spec, std::optional<Record> rec
 
 // ---- taking up what an earlier keeper left
 
-void Supervised::take_up(bool alive) {
+void Supervised::take_up(bool alive, std::optional<std::int64_t> code) {
   if (record_.boot != world_.boot()) {
     const bool was_up = record_.main.pid != 0;
     record_.boot = world_.boot();
@@ -64,10 +64,11 @@ void Supervised::take_up(bool alive) {
     std::erase_if(record_.tokens, [](const TokenRecord& token) {
       return !token.answered && token.op == ControlOp::start;
     });
-    main_ended(std::nullopt, std::nullopt);
+    main_ended(code, std::nullopt);
     return;
   }
   taken_up_ = true;
+  end_unseen_ = !world_.main_is_child();
   const bool halted = world_.main_halted();
   const ServiceState was = record_.state;
   take_up_tokens();
@@ -100,10 +101,10 @@ void Supervised::take_up_stop(TokenRecord& token) {
   if (record_.main.pid == 0 || record_.state == ServiceState::stop_pending) return;
   const auto fate = world_.main_signal_fate(spec_.stop_signal);
   const bool halted = world_.main_halted();
-  // A halted process cannot have handled it, and one that neither catches nor ignores it would be
-  // gone: not pending there means not sent.
-  const bool certainly_not_sent =
-      spec_.stop_command.empty() && fate && !fate->pending && (halted || !fate->caught);
+  // A halted process cannot have handled it, and one that neither catches nor blocks it would be
+  // gone: not pending there means not sent. What is blocked may have been read (signalfd, sigwait).
+  const bool certainly_not_sent = spec_.stop_command.empty() && fate && !fate->pending &&
+                                  (halted || (!fate->caught && !fate->blocked));
   if (certainly_not_sent) (void)world_.signal_main(spec_.stop_signal);
   if (certainly_not_sent || (fate && fate->pending && spec_.stop_command.empty())) {
     if (halted) (void)world_.resume_tree();
@@ -160,7 +161,7 @@ Result<void> Supervised::launch(const Command* command) {
   record_.executed = record_.said_ready = record_.tcp_ready = record_.stop_asked = false;
   record_.status_text.clear();
   record_.started_ns = nanoseconds(world_.now());
-  taken_up_ = stop_companion_failed_ = false;
+  taken_up_ = end_unseen_ = stop_companion_failed_ = false;
   enter(ServiceState::start_pending);
   if (command != nullptr) remember(*command);
   if (const int failed = world_.save(record_); failed != 0) {
@@ -212,7 +213,7 @@ void Supervised::main_ended(std::optional<std::int64_t> code, const std::optiona
   Result<void> start_result;
   if (failure) {
     start_result = std::unexpected(*failure);
-  } else if (taken_up_ && !record_.executed && !code) {
+  } else if (taken_up_ && !record_.executed) {
     // The child that waited for the word of a keeper that died: it may never have had it.
     auto unknown =
         error(ErrorKind::timeout, "the keeper was replaced while it started " + spec_.name +
@@ -438,7 +439,7 @@ Status Supervised::status() const {
     out.warnings.push_back("restarting in " + std::to_string(restart_delay_.count()) +
                            " ms after " + exit_words(record_.exit));
   }
-  if (up() && taken_up_) {
+  if (up() && end_unseen_) {
     out.warnings.push_back("the keeper was replaced while this ran: how it ends will not be known");
   }
   for (const auto& [topic, sentence] : notes_)

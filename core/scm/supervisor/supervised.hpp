@@ -84,6 +84,8 @@ class World {
   [[nodiscard]] virtual bool main_halted() const = 0;
   // Of a process taken up from a record: still the keeper's image, waiting for its word.
   [[nodiscard]] virtual bool main_forked_only() const = 0;
+  // Whoever started it: this process sees how it ends.
+  [[nodiscard]] virtual bool main_is_child() const = 0;
   [[nodiscard]] virtual std::optional<SignalFate> main_signal_fate(int signal) const = 0;
 
   // To the agent, if one is connected. The status that was changed() is sent before an answer.
@@ -97,8 +99,9 @@ class Supervised {
   // `record` is what an earlier keeper left. Call take_up() next when there was one.
   Supervised(World& world, ServiceSpec spec, std::optional<Record> record);
 
-  // Goes on from the record. `alive`: its main process is there, with the recorded start time.
-  void take_up(bool alive);
+  // Goes on from the record. `alive`: its main process is there, with the recorded start time;
+  // `code`: how it ended, where that can still be seen.
+  void take_up(bool alive, std::optional<std::int64_t> code = {});
 
   void define(ServiceSpec spec);  // new settings; they hold from the next start or control on
   void take_out();                // no longer in the settings
@@ -167,7 +170,8 @@ class Supervised {
   ServiceSpec spec_;
   Record record_;
   bool defined_ = true;
-  bool taken_up_ = false;  // this run began under another keeper
+  bool taken_up_ = false;    // this run began under another keeper
+  bool end_unseen_ = false;  // and that was another process: nobody sees how the run ends
   bool stop_companion_failed_ = false;
   std::optional<MonoTime> restart_at_;
   Milliseconds restart_delay_{0};

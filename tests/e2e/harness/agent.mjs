@@ -22,9 +22,11 @@ export const services = process.env.NOFORCE_SERVICES_DIR ?? `${path.dirname(prog
 let contract; // read once a process
 
 export class Agent {
-  // The agent, started and ready. `settings` is a case's template, as text.
-  static async start(settings) {
+  // The agent, started and ready. `settings` is a case's template, as text. `through`: from the
+  // test's folder to the words that stand before `noforce serve`, for a program that execs it.
+  static async start(settings, through = () => []) {
     const agent = new Agent();
+    agent.through = through(agent.dir);
     try {
       const { text, ports } = await fillIn(settings, { dir: agent.dir, state: agent.state, services });
       agent.ports = ports;
@@ -44,6 +46,7 @@ export class Agent {
     this.settings = `${this.dir}/settings.toml`;
     this.log = `${this.dir}/agent.log`;
     this.life = new Life(`${this.dir}/life`);
+    this.through = [];
     this.child = null;
     this.controls = {};
     this.streams = [];
@@ -82,7 +85,8 @@ export class Agent {
   launch() {
     rmSync(`${this.state}/agent.address`, { force: true });
     const log = openSync(this.log, 'a');
-    const child = spawn(program, ['serve', '--config', this.settings], { cwd: '/', stdio: ['ignore', log, log] });
+    const [first, ...rest] = [...this.through, program, 'serve', '--config', this.settings];
+    const child = spawn(first, rest, { cwd: '/', stdio: ['ignore', log, log] });
     closeSync(log);
     this.child = child;
     this.exit = new Promise((resolve) => {

@@ -1,8 +1,9 @@
 // The keeper is killed with -9, again and again, while jobs run: each job ends once and says what
 // was, each service comes back as it was, none runs twice, and what nobody saw is not made up.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { isAlive, scenarios, sleep, within } from '../harness/index.mjs';
+import { spawn } from 'node:child_process';
+import { copyFileSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { isAlive, program, scenarios, sleep, within } from '../harness/index.mjs';
 
 const scenario = scenarios(import.meta.url);
 const tree = ['antispam', 'iisadmin', 'smtpsvc', 'w3svc'];
@@ -173,4 +174,29 @@ scenario('With its agent killed as well, the services are found as they were lef
   assert.deepEqual(await Promise.all(tree.map(async (name) => (await agent.service(name)).pid)), pids);
   assert.deepEqual(agent.life.sentences(mark), []);
   assert.equal((await agent.service('idle')).state, 'stopped');
+});
+
+scenario('A keeper of another release goes on as the program of the agent that comes', async (agent) => {
+  await agent.untilRunning('aside', 'onlooker', ...tree);
+  const pids = await Promise.all(tree.map(async (name) => (await agent.service(name)).pid));
+  await agent.kill();
+  await killKeeper(agent);
+  const older = `${agent.dir}/older-noforce`;
+  copyFileSync(program, older);
+  const child = spawn(older, ['keeper', '--state-dir', agent.state], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
+  await within(10, 'the older keeper listens', new Promise((resolve) => {
+    child.stdout.once('data', resolve);
+  }));
+  child.unref();
+  const keeper = keeperPid(agent);
+  assert.equal(readlinkSync(`/proc/${keeper}/exe`), older);
+  const mark = agent.life.mark();
+
+  await agent.serve();
+
+  assert.equal(keeperPid(agent), keeper);
+  assert.equal(readlinkSync(`/proc/${keeper}/exe`), realpathSync(program));
+  assert.deepEqual(await Promise.all(tree.map(async (name) => (await agent.service(name)).pid)), pids);
+  assert.deepEqual(agent.life.sentences(mark), [], 'no service noticed');
+  assert.equal((await agent.done('restart', 'iisadmin', { dependents: 'include' })).result, 'succeeded');
 });

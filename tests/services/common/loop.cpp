@@ -72,6 +72,7 @@ int Loop::run() {
     }
     if (!stopped_) fire_timers();
   }
+  if (signals_) read_signals();  // a second stop in the last moment is to be told of as well
   return exit_status_;
 }
 
@@ -91,7 +92,7 @@ void Loop::fire_timers() {
 
 void Loop::read_signals() {
   signalfd_siginfo info{};
-  while (!stopped_ && ::read(signals_.get(), &info, sizeof info) == sizeof info) {
+  while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
     const auto found = signal_handlers_.find(static_cast<int>(info.ssi_signo));
     if (found != signal_handlers_.end()) found->second();
   }
