@@ -561,8 +561,8 @@ Restoration plan_restoration(const Job& job, const Picture& picture, const Polic
 bool may_still_stop(const Job& job, const Picture& picture) {
   return std::any_of(job.steps.begin(), job.steps.end(), [&](const Step& step) {
     const Service* now = picture.find(step.service);
-    return has_unknown_end(step) && now != nullptr && counts_as_up(now->state) && step.target &&
-           now->instance == step.target;
+    return has_unknown_end(step) && now != nullptr && counts_as_up(now->state) &&
+           (!step.target || now->instance == step.target);
   });
 }
 

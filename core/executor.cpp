@@ -430,11 +430,6 @@ void Executor::flush(MonoTime now) {
       return;
     }
   }
-  if (retry_commit_ != MonoTime{}) {  // what was not begun for want of room
-    for (auto& [id, run] : runs_) {
-      if (run.job.state == JobState::queued) set_wake(run, now);
-    }
-  }
   retry_commit_ = {};
   needs_sync_ = false;
   wanted_.clear();

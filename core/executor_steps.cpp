@@ -60,6 +60,11 @@ bool stops_one_of(const Job& job, const std::vector<std::string>& services) {
   });
 }
 
+// Named, or consented to.
+bool may_take_down(const Job& job, std::string_view service) {
+  return contains(job.services, service) || contains(job.consented, service);
+}
+
 // What it needs and what is down, in start order.
 std::vector<std::string> lacking(const std::string& service, const Picture& picture) {
   auto needs = picture.graph->all_dependencies({service});
@@ -127,7 +132,12 @@ void Executor::try_begin(Run& run, MonoTime now) {
   }
   set_wake(run, run.queue_until);
   if (!scheduler_.is_next(job.id) || lost_) return;
-  if (!may_begin(job) || retry_commit_ != MonoTime{}) return;
+  if (!may_begin(job)) return;
+  const bool ill = retry_commit_ != MonoTime{} || !parts_.journal.healthy();
+  if (ill && job.requested_by != kAgentPrincipal) {  // what it did could not be recorded
+    set_wake(run, std::min(run.queue_until, now + kReadPause));
+    return;
+  }
   const PicturePtr picture = parts_.scm.snapshot();
   if (!picture->complete) return;
   const auto plan = plan_again(run, *picture);
@@ -359,12 +369,24 @@ bool Executor::apply(Run& run, Move move, const Picture& picture, MonoTime now) 
 bool Executor::look_again_before_stop(Run& run, const Picture& picture, MonoTime now) {
   Job& job = run.job;
   const std::string target = job.steps[run.at].service;
+  const Service* itself = picture.find(target);
+  if (itself != nullptr && counts_as_up(itself->state) && !may_take_down(job, target)) {
+    Error error{
+        .kind = ErrorKind::dependents_running,
+        .detail = target +
+                  " was down or stopping when this job was accepted and is up again; nobody "
+                  "consented to its going down. Look at a new dry run and send the job "
+                  "again.",
+        .service = target};
+    error.dependents = {target};
+    end_step(run, StepEnd{StepResult::failed, std::move(error)}, now);
+    return true;
+  }
   const auto up = dependents_up(target, picture);
   if (up.empty()) return false;
   for (const auto& name : up) {
     const Service* service = picture.find(name);
-    const bool allowed = contains(job.consented, name) || contains(job.services, name) ||
-                         !counts_as_up(service->state);
+    const bool allowed = may_take_down(job, name) || !counts_as_up(service->state);
     if (allowed && run.inserted[name] < kMostInserted) continue;
     Error error{.kind = allowed ? ErrorKind::started_again : ErrorKind::dependents_running,
                 .detail = name + " depends on " + target +
@@ -574,9 +596,7 @@ bool Executor::stop_again(Run& run, MonoTime now) {
     const Service* service = picture->find(one.service);
     const bool is_up_again = one.operation == Operation::stop && service != nullptr &&
                              counts_as_up(service->state) && !contains(up, one.service);
-    const bool allowed =
-        contains(job.services, one.service) || contains(job.consented, one.service);
-    if (is_up_again && allowed) up.push_back(one.service);
+    if (is_up_again && may_take_down(job, one.service)) up.push_back(one.service);
   }
   if (up.empty()) return false;
   for (const auto& name : up) {

@@ -299,7 +299,7 @@ class Jobs::Impl {
     if (plan.needs_consent() && request.options.dependents == Dependents::refuse) {
       return dependents_error(plan);
     }
-    return capacity_refusal(it);
+    return capacity_refusal(caller, it);
   }
 
   std::optional<Error> policy_refusal(const Caller& caller, const JobRequest& request,
@@ -333,7 +333,7 @@ class Jobs::Impl {
     return std::nullopt;
   }
 
-  std::optional<Error> capacity_refusal(const Evaluated& it) {
+  std::optional<Error> capacity_refusal(const Caller& caller, const Evaluated& it) {
     {
       const MutexLock lock(mutex_);
       if (hold_.on && !draining_) {
@@ -354,7 +354,8 @@ class Jobs::Impl {
       return error;
     }
     std::string why;
-    if (!parts_.journal.healthy(&why)) {
+    // The agent's own (start = "auto", stops at its end) have space in reserve.
+    if (caller.principal.name != kAgentPrincipal && !parts_.journal.healthy(&why)) {
       Error error{
           .kind = ErrorKind::journal_unavailable,
           .detail = "Jobs cannot be made durable at the moment, so none is accepted: " + why};

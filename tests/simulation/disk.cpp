@@ -47,6 +47,9 @@ Result<Acceptance> DiskJournal::accept(const Job& job, const AuditEntry&,
   if (disk_.faults().loses_accepted) return Acceptance{job.id, false};
   const auto kept = std::make_shared<const Job>(job);
   state.jobs[job.id] = kept;
+  if (key && state.keys.contains(key->credential + "/" + key->key)) {
+    ledger_.violated(kEndsOnce, "two jobs for one Idempotency-Key");
+  }
   if (key) state.keys[key->credential + "/" + key->key] = {job.id, key->fingerprint};
   disk_.committed(Durability::power_loss);
   if (state.jobs.size() == kMostJobs) ledger_.violated(kEnds, "jobs are made without end");

@@ -227,7 +227,7 @@ void Ledger::submitted(const Control& control, const Picture& seen, const Disk& 
                         does(job.steps[control.token.step].operation, control.op) &&
                         job.steps[control.token.step].state == StepState::running &&
                         job.steps[control.token.step].attempts == control.token.attempt;
-  if (!intended && !(brings_back && disk_is_ill)) {
+  if (!intended && !(brings_back && disk_is_ill && has_begun(job))) {
     violated(kDurableFirst, what + " before its intention was on disk");
   }
   if (control.op == ControlOp::stop) {

@@ -160,7 +160,13 @@ Result<void> Manager::carry_out(const Control& control) {
 
 Result<void> Manager::stop(Kept& kept, const Control& control) {
   Service& it = kept.service;
-  if (it.state == ServiceState::stop_pending || it.state == ServiceState::stopped) return {};
+  if (it.state == ServiceState::stop_pending || it.state == ServiceState::stopped) {
+    // Joined; but one job has no reason to ask twice.
+    if (kept.stopped_by == control.token.job) {
+      ledger_.asked_to_stop(it.name, it.instance->key, control.token.job);
+    }
+    return {};
+  }
   if (is_pending(it.state) && !it.accepts.stop) return fail(ErrorKind::busy, "1061", it.name);
   if (!calm_ && chance_.percent(kept.manner.refuses_stop)) {
     return fail(ErrorKind::control_not_accepted, "1052", it.name);

@@ -1,7 +1,8 @@
-// simulation [--from N] [--seeds N] [--trace SEED] [--fault NAME] [--bites PROMISE]
+// simulation [--from N] [--seeds N] [--fault NAME [--bites PROMISE]] | --trace SEED | --replays N
 //
 // Runs schedules by their seeds. Without --bites: exit 1 at the first seed that breaks a promise,
 // with what happened. With it: exit 0 as soon as a seed breaks just that promise, 1 when none does.
+// --replays: whether each of the first N seeds is twice the same schedule.
 #include <charconv>
 #include <chrono>
 #include <cstdint>
@@ -23,6 +24,7 @@ struct Options {
   std::uint64_t from = 1;
   std::uint64_t seeds = 1'000;
   std::optional<std::uint64_t> trace;
+  std::optional<std::uint64_t> replays;
   std::string fault;
   std::string bites;
 };
@@ -63,6 +65,8 @@ Options read(int argc, char** argv) {
       options.seeds = number(value);
     } else if (name == "--trace") {
       options.trace = number(value);
+    } else if (name == "--replays") {
+      options.replays = number(value);
     } else if (name == "--fault") {
       options.fault = value;
     } else if (name == "--bites") {
@@ -97,7 +101,18 @@ int print(const Options& options, std::uint64_t seed) {
   return outcome.violations.empty() ? 0 : 1;
 }
 
+int replay(std::uint64_t seeds) {
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    const Setting setting{.seed = seed, .tracing = false, .manager = {}, .disk = {}};
+    if (World(setting).run().fingerprint == World(setting).run().fingerprint) continue;
+    std::printf("seed %llu is another schedule each time\n", static_cast<unsigned long long>(seed));
+    return 1;
+  }
+  return 0;
+}
+
 int run(const Options& options) {
+  if (options.replays) return replay(*options.replays);
   if (options.trace) return print(options, *options.trace);
   const auto begun = std::chrono::steady_clock::now();
   std::uint64_t jobs = 0;
