@@ -23,8 +23,12 @@ class Connection final : public Scm {
     view_ = std::make_shared<const Picture>();
   }
 
+  ~Connection() override { stop(); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
   Result<void> start(ScmSink& sink, Milliseconds patience) override;
-  void stop() override;
+  void stop() final;
   std::optional<std::string> resolve(std::string_view spelling) const override;
   PicturePtr snapshot() const override { return view_; }
   void refresh(const std::vector<std::string>& services) override;

@@ -57,12 +57,11 @@ void Manager::connect() {
 void Manager::disconnect() {
   connected_ = false;
   outbox_.clear();
-  while (!inbox_.empty()) {  // a stream: what arrived is a beginning of what was sent
-    if (chance_.percent(50)) {
-      inbox_.clear();
-    } else {
+  // What was on its way: lost from somewhere on, and the rest arrives now or later.
+  inbox_.resize(chance_.below(inbox_.size() + 1));
+  if (chance_.percent(60)) {
+    while (!inbox_.empty())
       take_one();
-    }
   }
   outbox_.clear();
 }
@@ -161,8 +160,8 @@ Result<void> Manager::carry_out(const Control& control) {
 Result<void> Manager::stop(Kept& kept, const Control& control) {
   Service& it = kept.service;
   if (it.state == ServiceState::stop_pending || it.state == ServiceState::stopped) {
-    // Joined; but one job has no reason to ask twice.
-    if (kept.stopped_by == control.token.job) {
+    // Joined; but one job has no reason to ask twice, unless the first only called off a restart.
+    if (kept.stopped_by == control.token.job && kept.asked_by_name) {
       ledger_.asked_to_stop(it.name, it.instance->key, control.token.job);
     }
     return {};
@@ -172,6 +171,7 @@ Result<void> Manager::stop(Kept& kept, const Control& control) {
     return fail(ErrorKind::control_not_accepted, "1052", it.name);
   }
   ledger_.asked_to_stop(it.name, it.instance->key, control.token.job);
+  kept.asked_by_name = control.instance.has_value();
   begin_stop(kept, control.token.job, false);
   return {};
 }

@@ -92,6 +92,7 @@ class Manager {
     Manner manner;
     std::uint64_t generation = 0;  // of its timers
     bool asked_to_stop = false;    // this instance
+    bool asked_by_name = false;    // by a control that names it
     std::string stopped_by;        // the job that asked, or empty: a person
     std::set<std::string> spared_by;
     bool pinned = false;

@@ -330,7 +330,6 @@ void World::begin_agent() {
 void World::end_agent() {
   fuse_.put_out();
   agent_.reset();
-  manager_.disconnect();
 }
 
 void World::reboot() {
