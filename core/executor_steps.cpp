@@ -529,6 +529,10 @@ void Executor::end_step(Run& run, StepEnd end, MonoTime now) {
   in_hand.duration = since(in_hand.begun.value_or(now), now);
   if (in_hand.last_progress) in_hand.since_progress = since(*in_hand.last_progress, now);
   if (service != nullptr && service->instance) in_hand.pid_after = service->instance->pid;
+  // A stop that was sent, maybe by an agent before this one, and is not answered may still come.
+  const bool may_come = in_hand.operation == Operation::stop && in_hand.attempts > 0 &&
+                        (run.ask_again || run.drive.outstanding);
+  if (end.error && may_come) end.error->effect = Effect::unknown;
   in_hand.error = end.error;
   changed_.insert(run.job.id);
   advance(run, end, now);
