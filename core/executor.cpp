@@ -12,6 +12,7 @@ namespace noforce {
 namespace {
 
 constexpr Milliseconds kCommitPause{1'000};
+constexpr int kMostFollowers = 5;  // jobs that complete the restoring of one job, by one agent
 
 // Nothing that one job runs into may end the agent, and with it all others.
 template <typename Work, typename Amends>
@@ -92,6 +93,14 @@ void Executor::post(Message message) {
 
 void Executor::accept(JobPtr job, std::shared_ptr<const Policies> policies) {
   post(Accepted{std::move(job), std::move(policies)});
+}
+
+void Executor::accept_all(const std::vector<JobPtr>& jobs,
+                          const std::shared_ptr<const Policies>& policies) {
+  const MutexLock lock(mutex_);
+  for (const auto& job : jobs)
+    inbox_.emplace_back(Accepted{job, policies});
+  woken_.notify_one();
 }
 
 void Executor::cancel(const std::string& job, const std::string& by) {
@@ -396,7 +405,11 @@ void Executor::take_back(const PendingEffect& effect, MonoTime again) {
   Run& run = runs_.find(effect.control.token.job)->second;
   run.drive.sent = false;
   run.drive.outstanding = false;
-  run.ask_again = true;
+  run.ask_again = !effect.is_new;
+  if (effect.is_new) {
+    --run.job.steps[run.at].attempts;
+    run.job.steps[run.at].target.reset();
+  }
   set_wake(run, again);
 }
 
@@ -541,7 +554,7 @@ void Executor::follow_up_late() {
     const Restoration restoration = plan_restoration(*job, *picture, Policies{});
     if (!restoration.blocked.empty()) continue;
     const auto services = still_wanted_up(*job, restoration, *wanted, *picture);
-    if (!services.empty()) {
+    if (!services.empty() && followers_made_[id] < kMostFollowers) {
       if (auto follower = follow_up_(*job, services); !follower) {
         log_error("executor",
                   "The job that completes the restoring of " + id +
@@ -550,12 +563,15 @@ void Executor::follow_up_late() {
         continue;
       }
       late_.erase(id);
+      ++followers_made_[id];
       follower_comes_ = true;
       return;
     }
     if (comes_with_another(*job, restoration, *wanted, *picture)) continue;
     const MonoTime watched_until = job->deadline.value_or(now);
-    if (may_still_stop(*job, *picture) && now < watched_until && job->boot == parts_.boot) {
+    // What it needs may come up by others' doing, soon after a boot for one.
+    const bool watched = now < watched_until && watched_until - now <= kStopMayYetCome;
+    if (watched && (may_still_stop(*job, *picture) || !restoration.stranded.empty())) {
       again_at(watched_until);
       continue;
     }

@@ -67,6 +67,8 @@ class Executor final : public ScmSink, public AttendantSink {
   // From any thread -----------------------------------------------------------------------------
   // A job that is durable: new, or taken up from the journal by a starting agent (in order of id).
   void accept(JobPtr job, std::shared_ptr<const Policies> policies);
+  // What the journal held when the agent began; all at once, so that none is decided on alone.
+  void accept_all(const std::vector<JobPtr>& jobs, const std::shared_ptr<const Policies>& policies);
   void cancel(const std::string& job, const std::string& by);
   void set_hold(bool on);
   // The agent ends and stops its services first: of what is queued only the agent's own stops begin
@@ -122,6 +124,7 @@ class Executor final : public ScmSink, public AttendantSink {
     Control control;  // token and service also for hook and probe
     std::uint32_t hook = 0;
     bool before = false;
+    bool is_new = false;  // its token was not used before
   };
 
   // executor.cpp: the thread, the turn, the commit.
@@ -206,7 +209,8 @@ class Executor final : public ScmSink, public AttendantSink {
   MonoTime retry_commit_{};  // after a failed one
   bool active_changed_ = false;
   bool look_at_late_ = false;
-  MonoTime late_again_{};  // after a follow-up that could not be made
+  MonoTime late_again_{};                      // after a follow-up that could not be made
+  std::map<std::string, int> followers_made_;  // by parent
   bool follower_comes_ =
       false;  // made in this turn and not taken in yet: first that, then the others
 };

@@ -353,6 +353,7 @@ bool Executor::apply(Run& run, Move move, const Picture& picture, MonoTime now) 
   const bool same_control = run.ask_again && run.drive.again == 0;
   run.ask_again = false;
   if (!same_control) ++in_hand.attempts;
+  effect.is_new = !same_control;
   effect.control.service = in_hand.service;
   effect.control.token = {run.job.id, static_cast<std::uint32_t>(run.at), in_hand.attempts};
   if (effect.kind != EffectKind::probe) changed_.insert(run.job.id);
@@ -370,14 +371,14 @@ bool Executor::look_again_before_stop(Run& run, const Picture& picture, MonoTime
   Job& job = run.job;
   const std::string target = job.steps[run.at].service;
   const Service* itself = picture.find(target);
-  if (itself != nullptr && counts_as_up(itself->state) && !may_take_down(job, target)) {
-    Error error{
-        .kind = ErrorKind::dependents_running,
-        .detail = target +
-                  " was down or stopping when this job was accepted and is up again; nobody "
-                  "consented to its going down. Look at a new dry run and send the job "
-                  "again.",
-        .service = target};
+  if (itself != nullptr && comes_up(*itself) && !may_take_down(job, target)) {
+    Error error{.kind = ErrorKind::dependents_running,
+                .detail = target +
+                          " was down or stopping when this job was accepted and is up again, or "
+                          "about to be; nobody consented to its going down. Look at a new dry run "
+                          "and send the job "
+                          "again.",
+                .service = target};
     error.dependents = {target};
     end_step(run, StepEnd{StepResult::failed, std::move(error)}, now);
     return true;
@@ -603,6 +604,10 @@ bool Executor::stop_again(Run& run, MonoTime now) {
     if (is_up_again && may_take_down(job, one.service)) up.push_back(one.service);
   }
   if (up.empty()) return false;
+  if (job.state == JobState::cancelling) {
+    fail(run, std::nullopt, now);
+    return true;
+  }
   for (const auto& name : up) {
     if (++run.inserted[name] <= kMostInserted) continue;
     fail(run,
@@ -690,7 +695,9 @@ void Executor::finish(Run& run, JobResult result, MonoTime now) {
   job.result = result;
   job.finished_at = parts_.clock.wall();
   if (had_begun) {
-    job.duration = since(job.begun.value_or(now), now);
+    job.duration = job.boot == parts_.boot
+                       ? since(job.begun.value_or(now), now)
+                       : std::max(*job.finished_at - *job.started_at, Milliseconds{0});
     job.down = now_down(job, *picture);
     note_wanted(run, true);
   }
@@ -733,13 +740,19 @@ void Executor::finish_parent(const Job& child, bool good) {
   // Pending again where the rest waits for others, where this one was a step towards it, or where
   // things were no longer so that it could try. What did not come up is not tried for ever.
   parent.restored = judge_restored(parent, *picture);
-  const auto has = [&child](StepResult result) {
-    return std::any_of(child.steps.begin(), child.steps.end(),
-                       [result](const Step& one) { return one.result == result; });
+  const Restoration left = plan_restoration(parent, *picture, Policies{});
+  const auto was_tried = [&child](const Step& start) {
+    return std::any_of(child.steps.begin(), child.steps.end(), [&start](const Step& one) {
+      return one.service == start.service && one.operation == Operation::start &&
+             one.result != StepResult::skipped;
+    });
   };
-  const bool in_vain = !good || (!has(StepResult::succeeded) && has(StepResult::unchanged));
-  const bool waits = plan_restoration(parent, *picture, Policies{}).steps.empty();
-  if (parent.restored == Restored::pending && !waits && in_vain) {
+  const bool waits = !left.blocked.empty() || !left.stranded.empty() || left.steps.empty();
+  const bool in_vain = std::all_of(left.steps.begin(), left.steps.end(), [&](const Step& one) {
+    return one.operation != Operation::start || was_tried(one);
+  });
+  const bool called_off = !good && child.result == JobResult::cancelled;
+  if (parent.restored == Restored::pending && (called_off || (!waits && in_vain))) {
     parent.restored = Restored::incomplete;
   }
   ++parent.revision;

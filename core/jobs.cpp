@@ -114,7 +114,7 @@ class Jobs::Impl {
     for (auto& job : *unfinished) {
       // Progress counts revisions up without a commit: the old agent may have shown higher ones.
       job.revision += kRevisionsOfOneAgent;
-      if (job.state != JobState::done) board_.put(std::make_shared<const Job>(job));
+      board_.put(std::make_shared<const Job>(job));
     }
     executor_.set_hold(hold->on);
     executor_.start(*attendant_, parts_.turns);
@@ -137,11 +137,13 @@ class Jobs::Impl {
     const auto queued = [](const Job& job) { return job.state == JobState::queued; };
     const auto ended = [](const Job& job) { return job.state == JobState::done; };
     const std::array<bool (*)(const Job&), 3> passes{begun, queued, ended};
+    std::vector<JobPtr> in_order;
     for (const auto belongs : passes) {
       for (const auto& job : unfinished) {
-        if (belongs(job)) executor_.accept(std::make_shared<const Job>(job), policies);
+        if (belongs(job)) in_order.push_back(std::make_shared<const Job>(job));
       }
     }
+    executor_.accept_all(in_order, policies);
     if (!unfinished.empty()) {
       log_info("jobs", "takes up " + std::to_string(unfinished.size()) + " unfinished jobs");
     }
@@ -564,7 +566,8 @@ class Jobs::Impl {
                                              .job = (*job)->id,
                                              .services = (*job)->services,
                                              .detail = {}});
-    if (!noted) return std::unexpected(noted.error());
+    // On a full disk as well: the job's own record says who cancelled it.
+    if (!noted) log_warning("audit", "A cancel could not be recorded: " + noted.error().detail);
     if ((*job)->state == JobState::cancelling) return job;
     executor_.cancel((*job)->id, caller.principal.name);
     if (parts_.turns == Turns::by_hand) return job;
