@@ -17,7 +17,9 @@ class Fuse {
   void put_out() { left_ = 0; }
   // Called before and after each effect.
   void burn() {
-    if (left_ != 0 && --left_ == 0) throw Killed{};
+    if (left_ == 0) return;
+    --left_;
+    if (left_ == 0) throw Killed{};
   }
 
  private:

@@ -2,8 +2,6 @@
 
 #include <string>
 
-#include "mutant_names.hpp"  // made by mutants.py
-
 namespace noforce::simulation {
 
 namespace {
@@ -11,7 +9,7 @@ std::string chosen;
 }  // namespace
 
 bool choose_mutant(std::string_view name) {
-  for (const std::string_view known : kMutantNames) {
+  for (const std::string_view known : mutant_names()) {
     if (known != name) continue;
     chosen = name;
     return true;

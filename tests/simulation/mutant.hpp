@@ -3,9 +3,11 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 namespace noforce::simulation {
 
+[[nodiscard]] std::vector<std::string_view> mutant_names();
 // False: there is none of that name in this build.
 [[nodiscard]] bool choose_mutant(std::string_view name);
 [[nodiscard]] bool mutated(std::string_view name);

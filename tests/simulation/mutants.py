@@ -3,7 +3,7 @@
 
   mutants.py list                what there is, "name|promise" a line
   mutants.py make CORE OUT       copies of core's sources with all of them in it, each asleep until it
-                                 is chosen (mutant.hpp), and mutant_names.hpp
+                                 is chosen (mutant.hpp), and mutant_names.cpp
 A place that is not there any more, or not just once, is an error: the list goes with the code.
 """
 import pathlib
@@ -99,9 +99,9 @@ def make(core: pathlib.Path, out: pathlib.Path) -> None:
     for file, text in texts.items():
         write(out / file, f'#include "tests/simulation/mutant.hpp"\n#line 1 "{core / file}"\n{text}')
     names = ",\n".join(f'    "{name}"' for name, *_ in MUTANTS)
-    write(out / "mutant_names.hpp",
-          "#pragma once\n\n#include <string_view>\n\nnamespace noforce::simulation {\n\n"
-          f"inline constexpr std::string_view kMutantNames[] = {{\n{names},\n}};\n\n"
+    write(out / "mutant_names.cpp",
+          '#include "tests/simulation/mutant.hpp"\n\nnamespace noforce::simulation {\n\n'
+          f"std::vector<std::string_view> mutant_names() {{\n  return {{\n{names},\n  }};\n}}\n\n"
           "}  // namespace noforce::simulation\n")
 
 

@@ -38,6 +38,16 @@ struct Outcome {
   std::size_t kills = 0;
 };
 
+// One life of the agent.
+struct Agent {
+  std::unique_ptr<EventFeed> events;
+  std::unique_ptr<Connection> connection;
+  std::unique_ptr<DiskJournal> journal;
+  Attendance* attendance = nullptr;  // the jobs' own
+  std::unique_ptr<Jobs> jobs;
+  std::uint64_t heard = 0;
+};
+
 class World {
  public:
   explicit World(const Setting& setting);
@@ -62,15 +72,6 @@ class World {
     WallTime date{Milliseconds{1'800'000'000'000}};
     [[nodiscard]] MonoTime mono() const override { return now; }
     [[nodiscard]] WallTime wall() const override { return date; }
-  };
-  // One life of the agent.
-  struct Agent {
-    std::unique_ptr<EventFeed> events;
-    std::unique_ptr<Connection> connection;
-    std::unique_ptr<DiskJournal> journal;
-    Attendance* attendance = nullptr;  // the jobs' own
-    std::unique_ptr<Jobs> jobs;
-    std::uint64_t heard = 0;
   };
   struct Errand {
     JobRequest request;
