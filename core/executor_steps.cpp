@@ -448,8 +448,12 @@ bool Executor::look_again_before_start(Run& run, const Picture& picture, MonoTim
   const Principal scope{.name = job.requested_by, .services = job.scope, .actions = {}};
   std::vector<Step> starts;
   for (const auto& name : down) {
-    if (!contains(job.touches, name) || !scope.may_see(name) ||
-        ++run.started_first[name] > kMostInserted) {
+    if (!contains(job.touches, name)) {
+      scheduler_.extend(job.id, {name});
+      job.touches.push_back(name);
+    }
+    const bool held_by_another = scheduler_.head_of(name) != job.id;
+    if (held_by_another || !scope.may_see(name) || ++run.started_first[name] > kMostInserted) {
       end_step(run,
                StepEnd{StepResult::failed,
                        Error{.kind = ErrorKind::start_failed,

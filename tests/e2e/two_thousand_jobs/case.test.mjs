@@ -58,7 +58,7 @@ scenario(`${wanted} jobs of ${clients} clients, the agent killed in the middle`,
 
   let restarting = Promise.resolve();
   let answered = 0;
-  let unfinished = 0;
+  let killed = 0;
   const restart = async () => {
     await agent.kill();
     await agent.serve();
@@ -71,7 +71,7 @@ scenario(`${wanted} jobs of ${clients} clients, the agent killed in the middle`,
       await sendUntilAnswered(agent, request, () => restarting);
       answered += 1;
       if (answered === wanted / 2) {
-        unfinished = (await everyItem(agent.api, '/v1/jobs?state=queued')).length;
+        killed = Date.now();
         restarting = restart();
       }
     }
@@ -83,6 +83,7 @@ scenario(`${wanted} jobs of ${clients} clients, the agent killed in the middle`,
   const done = Date.now();
 
   const byId = new Map(jobs.map((job) => [job.id, job]));
+  const unfinished = jobs.filter((job) => Date.parse(job.created_at) < killed && Date.parse(job.finished_at) > killed).length;
   assert.equal(new Set(requests.map(({ id }) => id)).size, wanted, 'a job for each request');
   assert.equal(jobs.length, wanted + ofItsOwn.length, 'and no other');
   for (const { id, name, action, sent } of requests) {
@@ -105,8 +106,8 @@ scenario(`${wanted} jobs of ${clients} clients, the agent killed in the middle`,
   for (const name of all) assertLogContinuous(agent, name);
   await assertJournalIntact(agent);
   const repeated = requests.filter(({ sent }) => sent > 1);
-  console.log(`${wanted} jobs accepted in ${accepted - begun} ms, done in ${done - begun} ms; ${unfinished} were queued when the agent was killed; ` +
+  console.log(`${wanted} jobs accepted in ${accepted - begun} ms, done in ${done - begun} ms; ${unfinished} were accepted and not done when the agent was killed; ` +
     `${repeated.length} requests repeated, ${requests.filter((r) => r.wasAccepted).length} of them accepted already; ${instances.length} instances`);
   assert.ok(repeated.length > 0, 'the kill cost some clients their answer');
-  assert.ok(unfinished > 0, 'there were jobs in the queue');
+  assert.ok(unfinished > 0, 'there were jobs to take up');
 }, { limit: 180 });
