@@ -63,7 +63,7 @@ std::vector<std::string> still_wanted_up(const Job& late, const Restoration& res
 }  // namespace
 
 Executor::Executor(Parts parts, FollowUp follow_up)
-    : parts_(parts), follow_up_(std::move(follow_up)) {}
+    : parts_(std::move(parts)), follow_up_(std::move(follow_up)) {}
 
 Executor::~Executor() {
   stop();
