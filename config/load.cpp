@@ -34,6 +34,11 @@ void read(const toml::table& table, std::string_view key, bool& into) {
   if (const auto* value = table[key].as_boolean()) into = **value;
 }
 
+void read(const toml::table& table, std::string_view key, std::size_t& into) {
+  const auto* value = table[key].as_integer();
+  if (value != nullptr && **value >= 0) into = static_cast<std::size_t>(**value);
+}
+
 void read(const toml::table& table, std::string_view key, Seconds& into) {
   if (const auto* value = table[key].as_integer()) into = Seconds(**value);
 }
@@ -92,6 +97,7 @@ class Reader {
   Settings run() {
     server();
     tls();
+    limits();
     scm();
     on_exit();
     jobs();
@@ -189,6 +195,28 @@ class Reader {
     tls.client_ca = from_here(tls.client_ca);
   }
 
+  void limits() {
+    const auto* table = root_["limits"].as_table();
+    if (table == nullptr) return;
+    LimitSettings& limits = settings_.limits;
+    read(*table, "connections", limits.connections);
+    read(*table, "connections_per_address", limits.connections_per_address);
+    read(*table, "streams", limits.streams);
+    read(*table, "streams_per_address", limits.streams_per_address);
+    // Said where it was written; beside a default that is smaller the smaller one simply counts.
+    not_beyond(*table, "connections_per_address", "connections");
+    not_beyond(*table, "streams", "connections");
+    not_beyond(*table, "streams_per_address", "streams");
+  }
+
+  void not_beyond(const toml::table& table, std::string_view part, std::string_view whole) {
+    const auto* small = table[part].as_integer();
+    const auto* large = table[whole].as_integer();
+    if (small == nullptr || large == nullptr || **small <= **large) return;
+    report_.at(*small, "'" + std::string(part) + "' cannot be more than '" + std::string(whole) +
+                           "', which is " + std::to_string(**large));
+  }
+
   void scm() {
     const auto* table = root_["scm"].as_table();
     if (table == nullptr) return;
@@ -223,9 +251,7 @@ class Reader {
     if (const auto* days = (*table)["history_days"].as_integer()) {
       jobs.history_days = static_cast<int>(**days);
     }
-    if (const auto* most = (*table)["max_queued"].as_integer()) {
-      jobs.max_queued = static_cast<std::size_t>(**most);
-    }
+    read(*table, "max_queued", jobs.max_queued);
   }
 
   void log() {

@@ -3,6 +3,7 @@
 // together.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -55,6 +56,17 @@ struct ScmSettings {
 // What becomes of the supervised services when the agent is told to end.
 enum class OnExit : std::uint8_t { leave, stop };
 
+// How much of the agent all clients together, and one address, may take up. What is beyond that is
+// refused; the oldest idle connection gives way first. api::ServerLimits has the others.
+struct LimitSettings {
+  std::size_t connections = 4096;
+  std::size_t connections_per_address = 2048;
+  std::size_t streams = 512;  // event streams; each is a connection, too
+  std::size_t streams_per_address = 256;
+
+  bool operator==(const LimitSettings&) const = default;
+};
+
 struct LogSettings {
   LogLevel level = LogLevel::info;
   std::string file;  // absolute; empty: standard error
@@ -68,6 +80,7 @@ struct Settings {
   TlsSettings tls;
   std::vector<ClientSettings> clients;
   ScmSettings scm;
+  LimitSettings limits;
   OnExit on_exit = OnExit::leave;
   LogSettings log;
   std::vector<supervisor::ServiceSpec> services;  // in the file's order

@@ -21,6 +21,10 @@ struct TlsFiles {
 };
 
 struct ServerLimits {
+  std::size_t connections = 4096;              // open at the same time, by anybody
+  std::size_t connections_per_address = 2048;  // an IPv6 address counts with its /64
+  std::size_t streams = 512;                   // of them, event streams
+  std::size_t streams_per_address = 256;
   std::size_t workers = 256;            // connections served at the same time, idle ones included
   std::size_t shedders = 4;             // threads that answer 503 beyond that
   std::size_t waiting_to_be_shed = 64;  // beyond that a new connection is closed at once

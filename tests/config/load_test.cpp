@@ -92,6 +92,11 @@ san = "dns:ci.example.org"
 role = "operator"
 services = ["w3*"]
 actions = ["restart"]
+[limits]
+connections = 100
+connections_per_address = 90
+streams = 50
+streams_per_address = 40
 [supervisor]
 on_exit = "stop"
 [jobs]
@@ -142,6 +147,10 @@ services = ["base", "w3svc"]
   ASSERT_EQ(s.clients.size(), 1U);
   EXPECT_EQ(s.clients[0].role, Role::operator_);
   EXPECT_THAT(s.clients[0].services, ElementsAre("w3*"));
+  EXPECT_EQ(s.limits, (LimitSettings{.connections = 100,
+                                     .connections_per_address = 90,
+                                     .streams = 50,
+                                     .streams_per_address = 40}));
   EXPECT_EQ(s.on_exit, OnExit::stop);
   EXPECT_EQ(s.policies.jobs.deadline, Seconds(1));
   EXPECT_EQ(s.policies.jobs.no_progress, Seconds(2));
@@ -247,6 +256,18 @@ TEST(AWrongType, SaysWhatWouldBeRight) {
 TEST(ANumber, OutOfRangeSaysTheRange) {
   EXPECT_THAT(wrong("[jobs]\nmax_wait_s = 100000\n"),
               HasSubstr("'max_wait_s' goes from 1 to 3600, and 100000 is outside"));
+}
+
+TEST(ALimitForClients, HasARangeAndAPartIsNotMoreThanTheWhole) {
+  EXPECT_THAT(wrong("[limits]\nconnections = 2\n"),
+              HasSubstr("t.toml:2:15: 'connections' goes from 16 to 65536, and 2 is outside"));
+  EXPECT_THAT(wrong("[limits]\nconnections = 100\nconnections_per_address = 101\n"),
+              HasSubstr("t.toml:3:27: 'connections_per_address' cannot be more than 'connections', "
+                        "which is 100"));
+  EXPECT_THAT(wrong("[limits]\nstreams_per_address = 20\nstreams = 10\n"),
+              HasSubstr("'streams_per_address' cannot be more than 'streams', which is 10"));
+  EXPECT_THAT(wrong("[limits]\nconections = 100\n"), HasSubstr("did you mean 'connections'?"));
+  EXPECT_EQ(right("[limits]\nconnections = 16\n").limits.connections, 16U);
 }
 
 TEST(AChoice, ThatDoesNotExistNamesAllAndTheNearest) {
