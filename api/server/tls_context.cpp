@@ -6,6 +6,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509err.h>
 
 namespace noforce::api {
 namespace {
@@ -72,11 +73,13 @@ Result<std::shared_ptr<SSL_CTX>> make_tls_context(const TlsFiles& files) {
   if (SSL_CTX_use_certificate_chain_file(raw, files.certificate.c_str()) != 1)
     return fail(ErrorKind::malformed, "The certificate " + files.certificate +
                                           " cannot be used: " + openssl_reason() + ".");
-  if (SSL_CTX_use_PrivateKey_file(raw, files.key.c_str(), SSL_FILETYPE_PEM) != 1)
+  const bool has_key = SSL_CTX_use_PrivateKey_file(raw, files.key.c_str(), SSL_FILETYPE_PEM) == 1;
+  const bool mismatch = ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH;
+  if (!has_key && !mismatch)
     return fail(ErrorKind::malformed,
                 "The key " + files.key + " cannot be used (" + openssl_reason() +
                     "). It has to be a private key in PEM, without a passphrase.");
-  if (SSL_CTX_check_private_key(raw) != 1) {
+  if (!has_key || SSL_CTX_check_private_key(raw) != 1) {
     ERR_clear_error();
     return fail(ErrorKind::malformed, "The key " + files.key + " is not that of the certificate " +
                                           files.certificate + ".");
