@@ -182,13 +182,13 @@ Result<json> verify_audit(const AdministrationParts& parts) {
               {"sentence", verdict->sentence}};
 }
 
-Result<json> reload(const AdministrationParts& parts) {
+Result<json> reload(const AdministrationParts& parts, const std::string& by) {
   if (!parts.reload) {
     return fail(ErrorKind::scm_unavailable,
                 "no agent runs, so there is nothing to reload; the next `noforce serve` reads the "
                 "settings anyway");
   }
-  auto said = parts.reload();
+  auto said = parts.reload(by);
   if (!said) return std::unexpected(said.error());
   return json{{"sentence", std::move(*said)}};
 }
@@ -205,7 +205,7 @@ Result<json> carry_out(const AdministrationParts& parts, const std::string& by,
   if (*what == "hold.status") return hold_status(parts);
   if (*what == "audit.show") return show_audit(parts, request);
   if (*what == "audit.verify") return verify_audit(parts);
-  if (*what == "reload") return reload(parts);
+  if (*what == "reload") return reload(parts, by);
   return fail(ErrorKind::malformed, "the agent does not know '" + clean_text(*what, 80) + "'");
 }
 

@@ -27,8 +27,8 @@ struct AdministrationParts {
   Journal& journal;
   Credentials& credentials;
   Jobs* jobs = nullptr;  // null while no agent runs: a hold is then only written down
-  // Takes up changed settings and says what is new; empty while no agent runs.
-  std::function<Result<std::string>()> reload;
+  // Takes up changed settings, in this name, and says what is new; empty while no agent runs.
+  std::function<Result<std::string>(const std::string& by)> reload;
   std::function<void()> hold_released;  // empty: nothing waits for it
 };
 

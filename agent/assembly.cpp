@@ -24,13 +24,8 @@ namespace {
 constexpr Milliseconds first_picture{15'000};  // how long the keeper may take to answer at first
 constexpr Milliseconds last_requests{2'000};   // how long requests may take to end at the end
 constexpr Milliseconds keeper_end{10'000};
-constexpr Milliseconds inventory_seen{2'000};
 constexpr Seconds no_limit = std::chrono::days(31);
 constexpr auto certificate_warning = std::chrono::days(21);
-
-std::string count_of(std::size_t n, const std::string& what) {
-  return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
-}
 
 // Groups of services of which none hangs on one of another group, so that each can be stopped by a
 // job of its own and a hung one holds up its own tree and nobody else.
@@ -70,21 +65,13 @@ std::string in_progress(const Picture& picture, const std::vector<std::string>& 
   return out;
 }
 
-std::string changes(const std::vector<supervisor::ServiceSpec>& before,
-                    const std::vector<supervisor::ServiceSpec>& after) {
-  std::size_t added = 0;
-  std::size_t changed = 0;
-  for (const supervisor::ServiceSpec& spec : after) {
-    const auto old = std::ranges::find(before, spec.name, &supervisor::ServiceSpec::name);
-    if (old == before.end()) {
-      ++added;
-    } else if (*old != spec) {
-      ++changed;
-    }
-  }
-  const std::size_t removed = before.size() + added - after.size();
-  return std::to_string(added) + " new, " + std::to_string(changed) + " changed, " +
-         std::to_string(removed) + " taken out";
+api::ServerLimits server_limits(const config::LimitSettings& settings) {
+  api::ServerLimits limits;
+  limits.connections = settings.connections;
+  limits.connections_per_address = settings.connections_per_address;
+  limits.streams = settings.streams;
+  limits.streams_per_address = settings.streams_per_address;
+  return limits;
 }
 
 }  // namespace
@@ -111,7 +98,8 @@ Result<std::unique_ptr<Agent>> Agent::start(Parts parts) {
     return std::unexpected(done.error());
   }
   agent->started_ = true;
-  agent->note("agent.started", "noforce " + agent->version_ + " at " + agent->address_);
+  agent->note(std::string(kAgentPrincipal), "agent.started", "ok",
+              "noforce " + agent->version_ + " at " + agent->address_);
   return agent;
 }
 
@@ -154,18 +142,21 @@ Result<void> Agent::start_jobs() {
 Result<void> Agent::open_doors() {
   const MutexLock lock(reload_mutex_);
   std::vector<std::string> names = names_of_this_machine();
-  face_ = std::make_unique<api::Face>(api::FaceParts{.jobs = *jobs_,
-                                                     .credentials = *credentials_,
-                                                     .journal = *journal_,
-                                                     .events = *events_,
-                                                     .agent = {.version = version_,
-                                                               .backend = "supervisor",
-                                                               .hostname = names.front(),
-                                                               .started_at = system_clock().wall(),
-                                                               .started = system_clock().mono()},
-                                                     .hosts = host_names(settings_)});
+  face_ = std::make_unique<api::Face>(
+      api::FaceParts{.jobs = *jobs_,
+                     .credentials = *credentials_,
+                     .journal = *journal_,
+                     .events = *events_,
+                     .agent = {.version = version_,
+                               .backend = "supervisor",
+                               .hostname = names.front(),
+                               .started_at = system_clock().wall(),
+                               .started = system_clock().mono()},
+                     .hosts = host_names(settings_),
+                     .warnings = [this](const Principal& to) { return warnings(to); }});
   server_ = api::make_server(
-      [face = face_.get()](const api::Request& request) { return face->handle(request); });
+      [face = face_.get()](const api::Request& request) { return face->handle(request); },
+      server_limits(settings_.limits));
 
   const config::ServerSettings& server = settings_.server;
   const bool ipv6 = server.host.find(':') != std::string::npos;
@@ -180,7 +171,7 @@ Result<void> Agent::open_doors() {
         return administer({.journal = *journal_,
                            .credentials = *credentials_,
                            .jobs = jobs_.get(),
-                           .reload = [this] { return reload(); },
+                           .reload = [this](const std::string& by) { return reload(by); },
                            .hold_released = [this] { start_what_is_due(); }},
                           user, request);
       });
@@ -227,66 +218,6 @@ std::vector<std::string> Agent::host_names(const config::Settings& settings) con
 config::OnExit Agent::on_exit() {
   const MutexLock lock(reload_mutex_);
   return settings_.on_exit;
-}
-
-Result<std::string> Agent::reload() {
-  if (ending_) return fail(ErrorKind::shutting_down, "the agent is ending; start it again");
-  const MutexLock lock(reload_mutex_);
-  auto settings = read_settings_();
-  Result<std::string> done =
-      settings ? take_up(std::move(*settings)) : std::unexpected(settings.error());
-  if (done) {
-    log(LogLevel::info, "reloaded", {{"found", *done}});
-    note("reload", *done);
-  } else {
-    log(LogLevel::warning, "not reloaded, nothing has changed", {{"why", done.error().detail}});
-  }
-  if (done) start_what_is_due();
-  return done;
-}
-
-Result<std::string> Agent::take_up(config::Settings settings) {
-  // All that can fail comes first.
-  if (settings.server.state_dir != settings_.server.state_dir) {
-    return fail(ErrorKind::malformed,
-                "'state_dir' cannot change while the agent runs: end it and start it again");
-  }
-  const api::TlsFiles files = tls_files(settings);
-  if (auto good = check_tls_files(files); !good) return std::unexpected(good.error());
-  if (auto loaded = credentials_->load(); !loaded) return std::unexpected(loaded.error());
-  if (auto reloaded = server_->reload_certificates(files); !reloaded) {
-    return std::unexpected(reloaded.error());
-  }
-
-  face_->set_hosts(host_names(settings));
-  jobs_->replace_policies(settings.policies);
-  set_log_level(settings.log.level);
-  std::string found = "services: " + changes(settings_.services, settings.services) + "; " +
-                      count_of(settings.policies.groups.size(), "group");
-  if (settings.server.host != settings_.server.host ||
-      settings.server.port != settings_.server.port) {
-    found += "; `listen` counts from the next start on";
-  }
-  if (settings.log.file != settings_.log.file) {
-    found += "; the log's `file` counts from the next start on";
-  }
-#if NOFORCE_SCM_SUPERVISOR
-  scm_->reconfigure(settings.services);
-  wait_for_inventory(settings.services);
-#endif
-  settings_ = std::move(settings);
-  return found;
-}
-
-// New services are started at once, so the picture has to show them.
-void Agent::wait_for_inventory(const std::vector<supervisor::ServiceSpec>& services) const {
-  const MonoTime until = system_clock().mono() + inventory_seen;
-  const auto is_seen = [this](const supervisor::ServiceSpec& spec) {
-    return jobs_->picture()->find(spec.name) != nullptr;
-  };
-  while (!std::ranges::all_of(services, is_seen) && system_clock().mono() < until) {
-    std::this_thread::sleep_for(Milliseconds(5));
-  }
 }
 
 void Agent::start_what_is_due() {
@@ -336,11 +267,12 @@ void Agent::look_after() {
   }
 }
 
-void Agent::note(const std::string& event, const std::string& detail) {
-  const auto noted = journal_->audit({.principal = std::string(kAgentPrincipal),
+void Agent::note(const std::string& principal, const std::string& event, const std::string& outcome,
+                 const std::string& detail) {
+  const auto noted = journal_->audit({.principal = principal,
                                       .address = "local",
                                       .event = event,
-                                      .outcome = "ok",
+                                      .outcome = outcome,
                                       .detail = clean_text(detail, 500)});
   if (!noted) {
     log(LogLevel::warning, "cannot write the audit trail", {{"why", noted.error().detail}});
@@ -350,6 +282,7 @@ void Agent::note(const std::string& event, const std::string& detail) {
 // Going down ---------------------------------------------------------------------------------------
 
 void Agent::close_doors() {
+  ending_ = true;
   if (!address_.empty()) remove_file(state_.address());
   address_.clear();
   local_socket_.reset();
@@ -435,7 +368,7 @@ Result<void> Agent::end_keeper() {
 void Agent::stop() {
   close_doors();
   if (jobs_) jobs_->stop();
-  if (started_) note("agent.stopped", "noforce " + version_);
+  if (started_) note(std::string(kAgentPrincipal), "agent.stopped", "ok", "noforce " + version_);
   started_ = false;
   server_.reset();
   face_.reset();

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "api/face.hpp"
 #include "api/server/server.hpp"
 #include "config/settings.hpp"
+#include "core/clock.hpp"
 #include "core/credentials.hpp"
 #include "core/error.hpp"
 #include "core/events.hpp"
@@ -48,8 +50,13 @@ class Agent {
   // As the settings say now. Any thread.
   [[nodiscard]] config::OnExit on_exit();
 
-  // Validates everything first: on an error nothing has changed, and it says why. Any thread.
-  [[nodiscard]] Result<std::string> reload();
+  // Reads the settings again, in the name of `by` ("local:root", "signal"), and says what is new.
+  // All that can fail comes first: on an error nothing has changed but that the log's file was
+  // opened anew, the error says why, and warnings() does so until a reload succeeds. Reloads come
+  // one after the other. Any thread.
+  [[nodiscard]] Result<std::string> reload(const std::string& by);
+  // What a person should know of the agent itself, as far as this caller may see it. Any thread.
+  [[nodiscard]] std::vector<std::string> warnings(const Principal& caller);
   // A job for each service that `start = "auto"` starts now. Any thread.
   void start_what_is_due();
   // Forgets old jobs, puts the audit trail's head into the log and looks at the certificate's end;
@@ -83,15 +90,19 @@ class Agent {
   [[nodiscard]] api::TlsFiles tls_files(const config::Settings& settings) const;
   [[nodiscard]] Result<void> check_tls_files(const api::TlsFiles& files) const;
   [[nodiscard]] std::vector<std::string> host_names(const config::Settings& settings) const;
+  [[nodiscard]] Result<std::string> read_and_take_up();
   [[nodiscard]] Result<std::string> take_up(config::Settings settings)
       NOFORCE_REQUIRES(reload_mutex_);
+  void reopen_log() NOFORCE_REQUIRES(reload_mutex_);
   void wait_for_inventory(const std::vector<supervisor::ServiceSpec>& services) const;
   // A stop job for each tree of services that is up; their ids.
   [[nodiscard]] std::vector<std::string> submit_stops();
   // False when it is told off meanwhile.
   [[nodiscard]] bool wait_for_stops(const std::vector<std::string>& jobs,
                                     const ToldAgain& told_again);
-  void note(const std::string& event, const std::string& detail);
+  void remember(const Result<std::string>& reloaded);
+  void note(const std::string& principal, const std::string& event, const std::string& outcome,
+            const std::string& detail);
 
   const StateDir state_;
   const std::string version_;
@@ -101,6 +112,14 @@ class Agent {
   Mutex reload_mutex_;
   config::Settings settings_ NOFORCE_GUARDED_BY(reload_mutex_);
   Mutex start_mutex_;  // one look at what is due at a time
+
+  // The last reload, where it was refused.
+  struct Refusal {
+    WallTime at{};
+    std::string why;
+  };
+  Mutex refusal_mutex_;
+  std::optional<Refusal> refusal_ NOFORCE_GUARDED_BY(refusal_mutex_);
 
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Credentials> credentials_;

@@ -10,6 +10,7 @@
 
 #include "core/clock.hpp"
 #include "core/text.hpp"
+#include "core/thread_safety.hpp"
 
 namespace noforce::agent {
 namespace {
@@ -52,15 +53,32 @@ std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
   return logger;
 }
 
-std::shared_ptr<spdlog::logger>& the_logger() {
-  static std::shared_ptr<spdlog::logger> logger =
+// The logger that counts now; a reload puts another in its place.
+class CurrentLogger {
+ public:
+  [[nodiscard]] std::shared_ptr<spdlog::logger> get() {
+    const MutexLock lock(mutex_);
+    return logger_;
+  }
+  void set(std::shared_ptr<spdlog::logger> logger) {
+    const MutexLock lock(mutex_);
+    logger_ = std::move(logger);
+  }
+
+ private:
+  Mutex mutex_;
+  std::shared_ptr<spdlog::logger> logger_ NOFORCE_GUARDED_BY(mutex_) =
       make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+};
+
+CurrentLogger& the_logger() {
+  static CurrentLogger logger;
   return logger;
 }
 
 void write(LogLevel level, std::string_view from, std::string_view text,
            std::initializer_list<LogField> fields) {
-  const std::shared_ptr<spdlog::logger>& logger = the_logger();
+  const std::shared_ptr<spdlog::logger> logger = the_logger().get();
   if (!logger->should_log(to_spdlog(level))) return;
   std::string line = to_rfc3339(system_clock().wall()) + " level=" + std::string(name_of(level)) +
                      " from=" + std::string(from) + " " +
@@ -86,22 +104,27 @@ void write_for_core(LogLevel level, std::string_view component, std::string_view
 
 }  // namespace
 
-Result<void> open_log(LogLevel level, const std::string& file) {
+Result<std::shared_ptr<spdlog::logger>> open_log_file(const std::string& file) {
   try {
-    if (!file.empty()) {
-      the_logger() = make_logger(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
-    }
-    the_logger()->set_level(to_spdlog(level));
-    set_log_sink(&write_for_core);
-    return {};
+    if (file.empty()) return make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    return make_logger(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
   } catch (const spdlog::spdlog_ex& problem) {
     return fail(ErrorKind::access_denied,
                 "cannot open the log: " + clean_text(problem.what(), 300));
   }
 }
 
-void set_log_level(LogLevel level) {
-  the_logger()->set_level(to_spdlog(level));
+void use_log_file(std::shared_ptr<spdlog::logger> file, LogLevel level) {
+  file->set_level(to_spdlog(level));
+  the_logger().set(std::move(file));
+}
+
+Result<void> open_log(LogLevel level, const std::string& file) {
+  auto opened = open_log_file(file);
+  if (!opened) return std::unexpected(opened.error());
+  use_log_file(std::move(*opened), level);
+  set_log_sink(&write_for_core);
+  return {};
 }
 
 void log(LogLevel level, std::string_view text, std::initializer_list<LogField> fields) {

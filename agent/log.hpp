@@ -3,11 +3,16 @@
 #pragma once
 
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+
+namespace spdlog {
+class logger;
+}
 
 namespace noforce::agent {
 
@@ -18,8 +23,10 @@ struct LogField {
 
 // Empty `file`: standard error, as before this is called. From then on core's lines go there too.
 [[nodiscard]] Result<void> open_log(LogLevel level, const std::string& file);
-// Any thread.
-void set_log_level(LogLevel level);
+// The same in two steps, for a reload: what can fail, and then what cannot. A file is opened by its
+// name, so that one that was moved away is left behind. Any thread.
+[[nodiscard]] Result<std::shared_ptr<spdlog::logger>> open_log_file(const std::string& file);
+void use_log_file(std::shared_ptr<spdlog::logger> file, LogLevel level);
 // Any thread. The text is ours; values are cleaned and quoted where they need it.
 void log(LogLevel level, std::string_view text, std::initializer_list<LogField> fields = {});
 

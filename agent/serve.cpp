@@ -44,11 +44,12 @@ class Serving {
     if (!lock) return report(lock.error());
     remove_file(state.address());  // of an agent that had no time to do so
 
-    auto agent =
-        Agent::start({.settings = std::move(*settings),
-                      .state = state,
-                      .version = options_.version,
-                      .read_settings = [file = options_.config] { return read_settings(file); }});
+    // A default file that was there and is gone is a mistake on reload, not the wish for defaults.
+    const std::string file = settings->file.empty() ? options_.config : settings->file;
+    auto agent = Agent::start({.settings = std::move(*settings),
+                               .state = state,
+                               .version = options_.version,
+                               .read_settings = [file] { return read_settings(file); }});
     if (!agent) return report(agent.error());
     agent_ = std::move(*agent);
     ready();
@@ -75,7 +76,7 @@ class Serving {
       if (told == Told::end) return;
       if (told == Told::reload) {
         notifier_.reloading();
-        const auto reloaded = agent_->reload();  // it logs what came of it
+        const auto reloaded = agent_->reload("signal");  // it logs what came of it
         notifier_.ready("Serving at " + agent_->address() +
                         (reloaded ? "" : "; the changed settings have mistakes"));
       } else {

@@ -2,6 +2,7 @@
 // whoever made it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -33,6 +34,9 @@ struct FaceParts {
   EventFeed& events;
   AgentInfo agent;
   std::vector<std::string> hosts;  // the names by which the agent may be called
+  // What a person should know of the agent itself, in sentences, as far as this caller may see it.
+  // Any thread; empty: nothing.
+  std::function<std::vector<std::string>(const Principal&)> warnings = {};
   const Clock& clock = system_clock();
 };
 

@@ -92,6 +92,9 @@ Result<Response> get_agent(Context& context) {
   w.key("boot_id").string_or_null(boot_id());
   w.key("ready").boolean(ready.has_value());
   w.key("not_ready").string_or_null(ready ? std::string() : ready.error().detail);
+  w.key("warnings")
+      .strings(parts.warnings ? parts.warnings(context.caller.principal)
+                              : std::vector<std::string>());
   w.key("hold");
   write_hold(w, parts.jobs.hold());
   w.key("jobs");

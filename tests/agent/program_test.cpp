@@ -258,7 +258,7 @@ TEST_F(TheProgram, TakesUpChangedSettingsAndRefusesBrokenOnes) {
   write_settings(sleeper("a") + sleeper("b"));
   const Outcome good = run({"reload", "--config", settings()});
   EXPECT_EQ(good.status, 0) << good.err;
-  EXPECT_THAT(good.out, HasSubstr("1 new, 0 changed, 0 taken out"));
+  EXPECT_THAT(good.out, HasSubstr("1 new (b), 0 changed, 0 taken out"));
   EXPECT_TRUE(eventually([&] { return processes_with(mark("b")).size() == 1; })) << agent.log();
 
   write_settings(sleeper("a") + "[nonsense]\n");
@@ -272,7 +272,7 @@ TEST_F(TheProgram, TakesUpChangedSettingsAndRefusesBrokenOnes) {
   // Taken out, it keeps running; the agent's end stops it all the same.
   write_settings(sleeper("a"));
   agent.signal(SIGHUP);
-  EXPECT_TRUE(agent.logs("0 new, 0 changed, 1 taken out")) << agent.log();
+  EXPECT_TRUE(agent.logs("0 new, 0 changed, 1 taken out (b)")) << agent.log();
   EXPECT_THAT(processes_with(mark("b")), SizeIs(1));
   EXPECT_EQ(agent.end(), 0) << agent.log();
   EXPECT_TRUE(eventually([&] { return processes_with(dir.path()).empty(); }));

@@ -58,6 +58,19 @@ export class Agent {
     return promisify(execFile)(program, words, { timeout: seconds(30), encoding: 'utf8' });
   }
 
+  // Other settings, put in the place of the old ones by a rename; nobody has taken them up yet.
+  async rewrite(template) {
+    const { text, ports } = await fillIn(template, { dir: this.dir, state: this.state, services, ports: this.ports });
+    this.ports = ports;
+    writeFileSync(`${this.settings}.new`, text, { mode: 0o600 });
+    renameSync(`${this.settings}.new`, this.settings);
+  }
+
+  // `noforce reload`: what it found. Rejects, with what it printed in `stderr`, when it is refused.
+  async reload() {
+    return (await this.run('reload', '--config', this.settings)).stdout.trim();
+  }
+
   // A token as `noforce token create` prints it.
   async token(...words) {
     const { stdout } = await this.run('token', 'create', ...words, '--config', this.settings);

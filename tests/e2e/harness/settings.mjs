@@ -25,9 +25,9 @@ async function freePort() {
   }
 }
 
-// { text, ports }
-export async function fillIn(template, { dir, state, services }) {
-  const ports = {};
+// { text, ports }; `ports`: those that are taken already, by name.
+export async function fillIn(template, { dir, state, services, ports: taken = {} }) {
+  const ports = { ...taken };
   for (const [, name] of template.matchAll(/\$\{PORT_(\w+)\}/g)) ports[name] ??= await freePort();
   const text = template
     .replace(/\$\{(worker|spool|confsvc):([\w.@-]+)\}/g, (_, program, name) => {
