@@ -55,6 +55,30 @@ bool names_word(std::string_view list, std::string_view word) {
   return false;
 }
 
+bool is_digits(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// A name or an address, and perhaps a port: "agent.example.org:8443", "[::1]". Whose it is, the
+// face knows; here nothing gets through that somebody might take for another host than it does.
+bool is_host(std::string_view text) {
+  static constexpr std::string_view kMarks = "-._~";
+  const bool bracketed = text.starts_with('[');
+  const auto end = bracketed ? text.find(']') : text.find(':');
+  if (bracketed && end == std::string_view::npos) return false;
+  const std::string_view name = bracketed ? text.substr(1, end - 1) : text.substr(0, end);
+  const bool clean = std::all_of(name.begin(), name.end(), [bracketed](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           kMarks.find(c) != std::string_view::npos || (bracketed && c == ':');
+  });
+  if (name.empty() || !clean) return false;
+  std::string_view port = end == std::string_view::npos ? "" : text.substr(end + bracketed);
+  if (port.empty()) return true;
+  if (port.front() != ':') return false;
+  port.remove_prefix(1);
+  return port.size() <= 5 && is_digits(port) && (port.size() < 5 || port <= "65535");
+}
+
 bool starts_with_word(std::string_view text, std::string_view word) {
   return text.size() >= word.size() && same_word(text.substr(0, word.size()), word);
 }
@@ -70,11 +94,12 @@ std::expected<void, Problem> parse_request_line(Head& head, std::string_view lin
   head.target = line.substr(first + 1, last - first - 1);
   const std::string_view version = line.substr(last + 1);
   if (!is_token(head.method) || head.method.size() > 20)
-    return std::unexpected(face_problem(400, "The request's method is not a word."));
+    return std::unexpected(
+        face_problem(400, "The request's method has to be a word, such as GET or POST."));
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
     const bool is_http = version.starts_with("HTTP/");
     return std::unexpected(
-        face_problem(is_http ? 505 : 400, "The agent speaks HTTP/1.1 over TLS."));
+        face_problem(is_http ? 505 : 400, "The agent speaks HTTP/1.1 over TLS; ask it in that."));
   }
   head.keep_alive = version == "HTTP/1.1";
   if (head.target.size() > limits.target_bytes)
@@ -94,8 +119,9 @@ std::expected<void, Problem> take_content_length(Head& head, std::string_view va
   std::size_t length = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);
   if (value.empty() || error != std::errc() || end != value.data() + value.size())
-    return std::unexpected(face_problem(400, "Content-Length is not a number."));
-  if (again) return std::unexpected(face_problem(400, "Content-Length is there more than once."));
+    return std::unexpected(face_problem(
+        400, "Content-Length has to be the number of the body's bytes in decimal digits."));
+  if (again) return std::unexpected(face_problem(400, "Content-Length may be there only once."));
   head.content_length = length;
   return {};
 }
@@ -105,6 +131,7 @@ std::expected<void, Problem> take_content_length(Head& head, std::string_view va
 std::expected<Head, Problem> parse_head(std::string_view block, const ServerLimits& limits) {
   Head head;
   bool has_length = false;
+  bool has_type = false;
   std::size_t hosts = 0;
   bool first_line = true;
   while (!block.empty()) {
@@ -128,8 +155,8 @@ std::expected<Head, Problem> parse_head(std::string_view block, const ServerLimi
     const std::string_view value = trim(line.substr(colon + 1));
     if (has_control(value) || (!is_never_used(name) && has_escaped_control(value)))
       return std::unexpected(
-          face_problem(400, "The header field " + std::string(name) +
-                                " has a control character in it, escaped or not."));
+          face_problem(400, "The header field " + std::string(name.substr(0, 60)) +
+                                " has a control character in it, escaped or not; leave it out."));
     if (head.fields.size() == limits.header_fields)
       return std::unexpected(face_problem(431, "A request may have at most " +
                                                    std::to_string(limits.header_fields) +
@@ -137,6 +164,9 @@ std::expected<Head, Problem> parse_head(std::string_view block, const ServerLimi
     head.fields.emplace_back(name, value);
 
     if (same_word(name, "Host")) {
+      if (!is_host(value))
+        return std::unexpected(face_problem(
+            400, "The Host field has to be a name or an address, with a port or without."));
       ++hosts;
     } else if (same_word(name, "Content-Length")) {
       if (auto taken = take_content_length(head, value, has_length); !taken)
@@ -149,7 +179,11 @@ std::expected<Head, Problem> parse_head(std::string_view block, const ServerLimi
       return std::unexpected(to_problem(
           Error{.kind = ErrorKind::unsupported_media_type,
                 .detail = "Content-Encoding is not taken; send the body as plain JSON."}));
-    } else if (same_word(name, "Content-Type") && starts_with_word(value, "multipart/")) {
+    } else if (same_word(name, "Content-Type")) {
+      if (has_type)
+        return std::unexpected(face_problem(400, "Content-Type may be there only once."));
+      has_type = true;
+      if (!starts_with_word(value, "multipart/")) continue;
       return std::unexpected(to_problem(
           Error{.kind = ErrorKind::unsupported_media_type,
                 .detail = "Multipart bodies are not taken; send JSON with -H 'Content-Type: "
@@ -161,7 +195,9 @@ std::expected<Head, Problem> parse_head(std::string_view block, const ServerLimi
       head.keep_alive = false;
     }
   }
-  if (first_line) return std::unexpected(face_problem(400, "The request line is missing."));
+  if (first_line)
+    return std::unexpected(face_problem(
+        400, "The request line is missing; a request begins with a method, a path and HTTP/1.1."));
   if (hosts != 1)
     return std::unexpected(face_problem(400, "A request needs exactly one Host field."));
   if (head.content_length > limits.body_bytes)

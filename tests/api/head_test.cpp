@@ -55,6 +55,18 @@ TEST(AHead, NeedsExactlyOneHost) {
   EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n"), 400);
 }
 
+TEST(AHead, KnowsAHostWhenItSeesOne) {
+  for (const char* host : {"a", "agent.example.org", "a:8443", "127.0.0.1:65535", "[::1]",
+                           "[::1]:8443", "a_b-c.", "a:"}) {
+    EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n"), 200) << host;
+  }
+  for (const char* host :
+       {"", ":8443", "a:b", "a:1:2", "a:65536", "a:123456", "a/b", "u@a", "a, b", "a b", "[::1",
+        "[]", "[::1]x", "[::1]:x", "::1", "a%2e", "caf\xc3\xa9"}) {
+    EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n"), 400) << host;
+  }
+}
+
 TEST(AHead, RefusesFieldsThatCouldBeReadInTwoWays) {
   for (const char* field : {"no colon", " folded: x", "Na me: x", "Name : x", ": x", "X: a\x01",
                             "X: a\nb", "X: a\rb", "X: %0d%0aSet: 1", "X: %0A", "X: a\x7f"}) {
@@ -69,6 +81,7 @@ TEST(AHead, RefusesBodiesThatNeedADecoder) {
   EXPECT_EQ(status(with("Content-Encoding: gzip")), 415);
   EXPECT_EQ(status(with("Content-Type: Multipart/form-data; boundary=x")), 415);
   EXPECT_EQ(status(with("Expect: 100-continue")), 417);
+  EXPECT_EQ(status(with("Content-Type: a/b\r\nContent-type: a/b")), 400) << "which of the two?";
 }
 
 TEST(AHead, ReadsContentLengthOnceAndExactly) {
@@ -78,6 +91,12 @@ TEST(AHead, ReadsContentLengthOnceAndExactly) {
     EXPECT_EQ(status(with("Content-Length: " + std::string(length))), 400) << length;
   }
   EXPECT_EQ(status(with("Content-Length: 1\r\nContent-Length: 1")), 400);
+}
+
+TEST(AHead, QuotesNoEndlessName) {
+  const auto head = parse(with(std::string(9000, 'x') + ": \x01"));
+  ASSERT_FALSE(head);
+  EXPECT_LT(head.error().detail.size(), 200U);
 }
 
 TEST(AHead, HasABoundedNumberOfFields) {
