@@ -47,6 +47,13 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
   return out;
 }
 
+// However a value came about: no field of a request or an answer goes on in a second line.
+std::string on_one_line(std::string value) {
+  std::replace_if(
+      value.begin(), value.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; }, ' ');
+  return value;
+}
+
 }  // namespace
 
 bool same_word(std::string_view a, std::string_view b) {
@@ -67,12 +74,12 @@ std::size_t Fields::count(std::string_view name) const {
 }
 
 void Fields::add(std::string name, std::string value) {
-  fields_.push_back({std::move(name), std::move(value)});
+  fields_.push_back({std::move(name), on_one_line(std::move(value))});
 }
 
 void Fields::set(std::string_view name, std::string value) {
   std::erase_if(fields_, [&](const Field& f) { return same_word(f.name, name); });
-  fields_.push_back({std::string(name), std::move(value)});
+  fields_.push_back({std::string(name), on_one_line(std::move(value))});
 }
 
 Result<void> set_target(Request& request, std::string_view target) {

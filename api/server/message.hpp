@@ -29,6 +29,7 @@ class Fields {
   // The first one of that name; null when there is none.
   [[nodiscard]] const std::string* find(std::string_view name) const;
   [[nodiscard]] std::size_t count(std::string_view name) const;
+  // CR, LF and NUL in a value become spaces, here and in set().
   void add(std::string name, std::string value);
   // Replaces all of that name.
   void set(std::string_view name, std::string value);

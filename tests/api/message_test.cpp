@@ -31,6 +31,14 @@ TEST(ATarget, IsRefusedWhenItCannotBeReadInOneWay) {
   }
 }
 
+TEST(AField, StaysOnOneLine) {
+  Fields fields;
+  fields.add("Location", "/a\r\nSet-Cookie: b");
+  fields.set("ETag", std::string("\"a\0\nb\"", 6));
+  EXPECT_EQ(*fields.find("location"), "/a  Set-Cookie: b");
+  EXPECT_EQ(*fields.find("etag"), "\"a  b\"");
+}
+
 TEST(ATarget, HasABoundedNumberOfParameters) {
   std::string target = "/?";
   for (int i = 0; i < 65; ++i)
