@@ -11,6 +11,13 @@
 namespace noforce::api {
 namespace {
 
+// What a signature may be made with, ours and those of client certificates: no SHA-1, no SHA-224.
+constexpr const char* kSignatures =
+    "ed25519:ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ecdsa_secp521r1_sha512:"
+    "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"
+    "rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:"
+    "rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512";
+
 // What OpenSSL says was wrong, without its numbers; empties its queue.
 std::string openssl_reason() {
   std::string reason = "unknown reason";
@@ -20,7 +27,8 @@ std::string openssl_reason() {
   return reason;
 }
 
-// The only protocol that is spoken here; a client that does not offer it is answered without ALPN.
+// The only protocol that is spoken here: who names others alone is sent away (RFC 7301, 3.2), so that
+// no other protocol's client can be led here. Who names none is served.
 int choose_http11(SSL*, const unsigned char** out, unsigned char* out_length,
                   const unsigned char* in, unsigned int in_length, void*) {
   static constexpr std::string_view kHttp11 = "http/1.1";
@@ -34,7 +42,7 @@ int choose_http11(SSL*, const unsigned char** out, unsigned char* out_length,
     }
     at += length;
   }
-  return SSL_TLSEXT_ERR_NOACK;
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 }  // namespace
@@ -67,7 +75,8 @@ Result<std::shared_ptr<SSL_CTX>> make_tls_context(const TlsFiles& files) {
   SSL_CTX_set_alpn_select_cb(raw, choose_http11, nullptr);
   if (SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) != 1 ||
       SSL_CTX_set_cipher_list(raw, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
-      SSL_CTX_set1_groups_list(raw, "X25519:P-256:P-384") != 1)
+      SSL_CTX_set1_groups_list(raw, "X25519:P-256:P-384") != 1 ||
+      SSL_CTX_set1_sigalgs_list(raw, kSignatures) != 1)
     return fail(ErrorKind::internal, "TLS cannot be set up: " + openssl_reason() + ".");
 
   if (SSL_CTX_use_certificate_chain_file(raw, files.certificate.c_str()) != 1)
