@@ -80,6 +80,11 @@ Result<Access> needed_access(const Request& request, const Route& route) {
   return *dry ? Access::viewer : route.access;
 }
 
+// The trail and the hold know no services: nothing of them can be left to a part of the machine.
+bool is_narrowed(const Principal& principal) {
+  return !principal.services.empty() || !principal.actions.empty();
+}
+
 Result<void> check_body(const Request& request, const Route& route) {
   if (route.body == Body::none && !request.body.empty())
     return fail(ErrorKind::malformed, "This takes no body; leave it out.");
@@ -150,7 +155,9 @@ class Face::Impl {
     const Error& error = response.error();
     if (error.kind == ErrorKind::forbidden && !error.audited)
       denials_.record(context.caller.principal.name, context.caller.address, error.kind,
-                      std::string(context.route.id) + ": " + error.detail, false);
+                      std::string(context.route.id) + ": " +
+                          (error.undisclosed.empty() ? error.detail : error.undisclosed),
+                      false);
     Response problem = to_response(to_problem(error));
     if (problem.status == 401) problem.headers.add("WWW-Authenticate", "Bearer realm=\"noforce\"");
     return problem;
@@ -162,6 +169,11 @@ class Face::Impl {
     if (!needed) return std::unexpected(needed.error());
     if (const auto role = role_of(*needed); role && !context.caller.principal.has(*role))
       return std::unexpected(forbidden(context, *role));
+    if (*needed == Access::admin && is_narrowed(context.caller.principal))
+      return fail(ErrorKind::forbidden,
+                  context.caller.principal.name +
+                      " is narrowed to some services or actions; this is about the whole machine. "
+                      "Use an admin's credential that is not narrowed.");
     if (auto checked = check_query(context.request, route.query); !checked)
       return std::unexpected(checked.error());
     if (auto checked = check_body(context.request, route); !checked)

@@ -95,6 +95,15 @@ std::vector<JobPtr> Board::begun() const {
   return all;
 }
 
+std::vector<JobPtr> Board::unfinished() const {
+  const MutexLock lock(mutex_);
+  std::vector<JobPtr> all;
+  for (const auto& [id, entry] : jobs_) {
+    if (entry.job->state != JobState::done) all.push_back(entry.job);
+  }
+  return all;
+}
+
 std::size_t Board::count(JobState state) const {
   const MutexLock lock(mutex_);
   const auto at = counts_.find(state);

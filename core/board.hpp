@@ -32,6 +32,8 @@ class Board {
                                    MonoTime until) const;
   // Those that have begun and are not done, oldest first.
   [[nodiscard]] std::vector<JobPtr> begun() const;
+  // All that are not done, oldest first.
+  [[nodiscard]] std::vector<JobPtr> unfinished() const;
   [[nodiscard]] std::size_t count(JobState state) const;
   // The job that runs on this service, or else the oldest one that waits for it; empty: none.
   [[nodiscard]] std::string job_on(std::string_view service) const;

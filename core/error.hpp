@@ -80,7 +80,10 @@ struct Error {
   std::string service;  // canonical name; empty: none in particular
   std::optional<std::int64_t> native_code;  // e.g. 1051, an errno, an exit status
   std::string native_name;                  // e.g. "ERROR_DEPENDENT_SERVICES_RUNNING", "ENOENT"
-  std::vector<std::string> dependents;      // dependents_running: who would go down, in stop order
+  // The other services that the sentence is about; dependents_running: who would go down, in stop
+  // order.
+  std::vector<std::string> dependents;
+  std::string undisclosed;  // what the audit trail adds and the caller is not told
   Effect effect = Effect::none;
   bool audited = false;              // the trail has it already: nobody else records it
   std::optional<int> retry_after_s;  // queue_full, cooldown, rate_limited, shutting_down

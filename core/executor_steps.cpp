@@ -454,15 +454,13 @@ bool Executor::look_again_before_start(Run& run, const Picture& picture, MonoTim
     }
     const bool held_by_another = scheduler_.head_of(name) != job.id;
     if (held_by_another || !scope.may_see(name) || ++run.started_first[name] > kMostInserted) {
-      end_step(run,
-               StepEnd{StepResult::failed,
-                       Error{.kind = ErrorKind::start_failed,
-                             .detail = target + " needs " + name +
-                                       ", which went down while this job ran, so it was not "
-                                       "started. Start " +
-                                       name + " first, and look at why it does not stay up.",
-                             .service = target}},
-               now);
+      Error error{.kind = ErrorKind::start_failed,
+                  .detail = target + " needs " + name +
+                            ", which went down while this job ran, so it was not started. Start " +
+                            name + " first, and look at why it does not stay up.",
+                  .service = target};
+      error.dependents = {name};
+      end_step(run, StepEnd{StepResult::failed, std::move(error)}, now);
       return true;
     }
     starts.push_back(to_step({name, Operation::start}));

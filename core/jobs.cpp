@@ -69,11 +69,70 @@ std::vector<std::string> cleaned_names(const std::vector<std::string>& names) {
   return out;
 }
 
+// `service` as the caller spelled it: the answer is the same whether there is one or not.
 Error forbidden_service(const Principal& principal, const std::string& service) {
   return Error{.kind = ErrorKind::forbidden,
                .detail = "The credential " + principal.name + " is not good for the service " +
                          service + ", which this job would touch. Ask an admin for one that is.",
                .service = service};
+}
+
+Error forbidden_beyond(const Principal& principal, const std::vector<std::string>& hidden) {
+  return Error{.kind = ErrorKind::forbidden,
+               .detail = "This job would touch services that the credential " + principal.name +
+                         " is not good for (their names are in the audit trail). Ask an admin for "
+                         "one that is, or to run the job.",
+               .undisclosed = "it would touch " + list_names(hidden)};
+}
+
+// Of these, what the credential is not good for.
+std::vector<std::string> hidden_of(const Principal& principal, const std::set<std::string>& names) {
+  std::vector<std::string> hidden;
+  std::copy_if(names.begin(), names.end(), std::back_inserter(hidden),
+               [&principal](const std::string& name) { return !principal.may_see(name); });
+  return hidden;
+}
+
+// Everything that a plan for these may speak of, existing or not.
+std::set<std::string> surroundings(const Graph& graph, const std::vector<std::string>& names) {
+  std::set<std::string> all(names.begin(), names.end());
+  for (const auto& name : graph.all_dependents(names))
+    all.insert(name);
+  const std::vector<std::string> known(all.begin(), all.end());
+  for (const auto& name : graph.all_dependencies(known))
+    all.insert(name);
+  for (const auto& name : std::set(all)) {
+    for (const auto& dependency : graph.dependencies(name))
+      all.insert(dependency);
+  }
+  return all;
+}
+
+// Why there is no plan, as this caller may be told: a cycle or a missing service may lie outside its
+// globs, and so may what is disabled.
+Error no_plan(const Principal& principal, const Graph& graph, const std::vector<std::string>& named,
+              Error error) {
+  if (principal.services.empty()) return error;
+  const bool speaks_of_one = error.kind == ErrorKind::service_disabled ||
+                             error.kind == ErrorKind::control_not_accepted ||
+                             error.kind == ErrorKind::unknown_service;
+  if (speaks_of_one && principal.may_see(error.service)) return error;
+  const auto hidden = hidden_of(principal, surroundings(graph, named));
+  return hidden.empty() ? error : forbidden_beyond(principal, hidden);
+}
+
+// As the audit trail has it.
+std::string in_full(const Error& error) {
+  return error.undisclosed.empty() ? error.detail : error.undisclosed + "; told: " + error.detail;
+}
+
+void hide_names(const Principal& principal, std::optional<Error>& error) {
+  if (!error || principal.may_see_all(error->dependents)) return;
+  error->detail =
+      "A service that your credential is not good for stood in the way; an admin sees "
+      "which one. Nothing was killed.";
+  std::erase_if(error->dependents,
+                [&principal](const std::string& name) { return !principal.may_see(name); });
 }
 
 }  // namespace
@@ -85,6 +144,21 @@ bool may_see_job(const Principal& principal, const Job& job) {
          std::all_of(job.consented.begin(), job.consented.end(), sees) &&
          std::all_of(job.steps.begin(), job.steps.end(),
                      [&sees](const Step& step) { return sees(step.service); });
+}
+
+JobPtr told_to(const Principal& principal, JobPtr job) {
+  const auto hides = [&principal](const std::optional<Error>& error) {
+    return error && !principal.may_see_all(error->dependents);
+  };
+  if (principal.services.empty()) return job;
+  const bool step_hides =
+      std::ranges::any_of(job->steps, [&hides](const Step& step) { return hides(step.error); });
+  if (!hides(job->error) && !step_hides) return job;
+  Job told = *job;
+  hide_names(principal, told.error);
+  for (Step& step : told.steps)
+    hide_names(principal, step.error);
+  return std::make_shared<const Job>(std::move(told));
 }
 
 class Jobs::Impl {
@@ -214,14 +288,17 @@ class Jobs::Impl {
     if (!named) return std::unexpected(named.error());
     wanted.services = std::move(*named);
     auto plan = make_plan(wanted, *picture, *out.policies);
-    if (!plan) return std::unexpected(plan.error());
+    if (!plan) {
+      return std::unexpected(
+          no_plan(caller.principal, *picture->graph, wanted.services, plan.error()));
+    }
     out.plan = std::move(*plan);
     out.plan.warnings.insert(out.plan.warnings.begin(), warnings.begin(), warnings.end());
     const auto touched = services_in(out.plan);
+    if (const auto hidden = hidden_of(caller.principal, touched); !hidden.empty()) {
+      return std::unexpected(forbidden_beyond(caller.principal, hidden));
+    }
     for (const auto& service : touched) {
-      if (!caller.principal.may_see(service)) {
-        return std::unexpected(forbidden_service(caller.principal, service));
-      }
       for (auto& warning : parts_.scm.plan_warnings(service)) {
         out.plan.warnings.push_back(std::move(warning));
       }
@@ -249,7 +326,7 @@ class Jobs::Impl {
       return named;
     }
     const Group* group = policies.group(*request.group);
-    if (group == nullptr) {
+    if (group == nullptr || !sees_member(principal, *group)) {
       return fail(ErrorKind::unknown_group, "There is no group named " +
                                                 clean_text(*request.group, 100) +
                                                 " in the settings. GET /v1/groups lists them.");
@@ -257,7 +334,7 @@ class Jobs::Impl {
     for (const auto& spelling : group->services) {
       if (auto name = parts_.scm.resolve(spelling)) {
         if (std::find(named.begin(), named.end(), *name) == named.end()) named.push_back(*name);
-      } else {
+      } else if (principal.may_see(spelling)) {
         warnings.push_back(spelling + " belongs to the group and does not exist here.");
       }
     }
@@ -266,6 +343,14 @@ class Jobs::Impl {
                   "No service of the group " + group->name + " exists here.");
     }
     return named;
+  }
+
+  // Whether the group is there for this caller.
+  bool sees_member(const Principal& principal, const Group& group) const {
+    if (principal.services.empty()) return true;
+    return std::ranges::any_of(group.services, [&](const std::string& spelling) {
+      return resolve(principal, spelling, ErrorKind::unknown_service).has_value();
+    });
   }
 
   Result<std::string> resolve(const Principal& principal, std::string_view spelling,
@@ -396,7 +481,7 @@ class Jobs::Impl {
            .job = {},
            .services = cleaned_names(request.services),
            .detail =
-               clean_text(std::string(to_string(request.action)) + ": " + error.detail, 500)});
+               clean_text(std::string(to_string(request.action)) + ": " + in_full(error), 500)});
       error.audited = true;
       if (!noted) log_warning("audit", "A refusal could not be recorded: " + noted.error().detail);
     }
@@ -523,14 +608,16 @@ class Jobs::Impl {
                                               " (or it is older than the history that is kept). "
                                               "GET /v1/jobs lists them.");
     }
-    return job;
+    return told_to(caller.principal, std::move(job));
   }
 
   Result<JobPtr> wait(const Caller& caller, std::string_view id, MonoTime until) {
     auto job = find(caller, id);
     if (!job || (*job)->state == JobState::done) return job;
     JobPtr later = board_.wait_done(id, until);
-    if (later && later->state == JobState::done) return later;
+    if (later && later->state == JobState::done) {
+      return told_to(caller.principal, std::move(later));
+    }
     return find(caller, id);
   }
 
@@ -542,8 +629,8 @@ class Jobs::Impl {
     if (!page) return page;
     // The board is ahead of the journal by what is not worth a commit (progress).
     for (auto& job : page->jobs) {
-      if (job->state == JobState::done) continue;
-      if (JobPtr now = board_.find(job->id)) job = std::move(now);
+      JobPtr now = job->state == JobState::done ? nullptr : board_.find(job->id);
+      job = told_to(caller.principal, now ? std::move(now) : std::move(job));
     }
     return page;
   }
@@ -579,6 +666,15 @@ class Jobs::Impl {
       now = std::move(later);
     }
     return find(caller, id);
+  }
+
+  JobCounts counts(const Principal& principal) const {
+    JobCounts counts;
+    for (const JobPtr& job : board_.unfinished()) {
+      if (!may_see_job(principal, *job)) continue;
+      ++(job->state == JobState::queued ? counts.queued : counts.running);
+    }
+    return counts;
   }
 
   std::shared_ptr<const Policies> policies() const {
@@ -717,6 +813,10 @@ Result<void> Jobs::set_hold(const Caller& caller, bool on, const std::string& re
 JobCounts Jobs::counts() const {
   return {impl_->board_.count(JobState::queued),
           impl_->board_.count(JobState::running) + impl_->board_.count(JobState::cancelling)};
+}
+JobCounts Jobs::counts(const Caller& caller) const {
+  if (caller.principal.services.empty()) return counts();
+  return impl_->counts(caller.principal);
 }
 void Jobs::replace_policies(Policies policies) {
   impl_->replace_policies(std::move(policies));

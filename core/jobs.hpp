@@ -44,6 +44,9 @@ struct Submission {
 
 // Whether a (narrowed) credential may see a job: all that it names, would take down, or does.
 [[nodiscard]] bool may_see_job(const Principal& principal, const Job& job);
+// A job that it may see, as it may be told of it: a sentence about services outside its globs (what
+// came up or went down while the job ran) gives way to one that names none.
+[[nodiscard]] JobPtr told_to(const Principal& principal, JobPtr job);
 
 struct DryRun {
   Plan plan;
@@ -96,7 +99,10 @@ class Jobs {
   void drain();
 
   // Requests -----------------------------------------------------------------------------------
-  // Checks scope and policy, plans, makes durable, queues. The job is on disk when it returns.
+  // Checks scope and policy, plans, makes durable, queues. The job is on disk when it returns. A
+  // narrowed caller learns no name outside its globs: a service that it names and may not see is
+  // forbidden whether it exists or not, a group of which it sees no member is unknown_group, and
+  // what a plan touches beyond the globs is forbidden without being named (the trail names it).
   [[nodiscard]] Result<Submission> submit(const Caller& caller, const JobRequest& request,
                                           const std::optional<IdempotencyKey>& key);
   // The same without effect; only what the caller may see. An error only where there is no plan
@@ -123,6 +129,8 @@ class Jobs {
   [[nodiscard]] HoldState hold() const;
   [[nodiscard]] Result<void> set_hold(const Caller& caller, bool on, const std::string& reason);
   [[nodiscard]] JobCounts counts() const;
+  // Of the jobs that the caller may see.
+  [[nodiscard]] JobCounts counts(const Caller& caller) const;
   // Jobs that are queued or running keep what they were accepted with; all later ones use these.
   void replace_policies(Policies policies);
   // Ready to accept: the SCM's picture is complete, the journal writes, not stopping. Else a

@@ -98,7 +98,7 @@ Result<Response> get_agent(Context& context) {
   w.key("hold");
   write_hold(w, parts.jobs.hold());
   w.key("jobs");
-  write_jobs(w, parts.jobs.counts());
+  write_jobs(w, parts.jobs.counts(context.caller));
   w.key("services");
   write_service_counts(w, *picture, context.caller.principal);
   w.key("journal");

@@ -59,11 +59,12 @@ class EventStream final : public BodyStream {
       pending_.clear();
       return true;
     }
+    const EventFeed::Batch batch = parts_.events.next(after_, patience);
+    // After the wait: nothing that came since the revocation is told.
     if (!is_still_allowed()) {
       out += comment_text("the credential is no longer valid");
       return false;
     }
-    const EventFeed::Batch batch = parts_.events.next(after_, patience);
     if (batch.gap) {
       const std::uint64_t resume =
           batch.events.empty() ? batch.last : batch.events.front().sequence - 1;
@@ -90,7 +91,7 @@ class EventStream final : public BodyStream {
     if (event.job) {
       if (!filter_.passes(*event.job) || !may_see_job(caller_.principal, *event.job)) return;
       out += event_text("job", parts_.events.id(event.sequence),
-                        job_json(*event.job, parts_.clock.mono()));
+                        job_json(*told_to(caller_.principal, event.job), parts_.clock.mono()));
     } else if (event.service) {
       if (!filter_.passes(*event.service) || !caller_.principal.may_see(event.service->name))
         return;

@@ -51,6 +51,12 @@ struct ServiceFilter {
   }
 };
 
+// Also where the caller may see none of its members.
+std::unexpected<Error> unknown_group(const std::string& name) {
+  return fail(ErrorKind::unknown_group,
+              "There is no group " + clean_text(name, 60) + "; GET /v1/groups lists them.");
+}
+
 Result<ServiceFilter> read_filter(const Context& context, const Policies& policies) {
   ServiceFilter filter;
   if (const auto* text = query_value(context.request, "state")) {
@@ -66,14 +72,14 @@ Result<ServiceFilter> read_filter(const Context& context, const Policies& polici
   }
   if (const auto* text = query_value(context.request, "group")) {
     const Group* const group = policies.group(*text);
-    if (group == nullptr)
-      return fail(ErrorKind::unknown_group,
-                  "There is no group " + clean_text(*text, 60) + "; GET /v1/groups lists them.");
+    if (group == nullptr) return unknown_group(*text);
     filter.names.emplace();
     for (const std::string& spelling : group->services) {
       if (auto name = context.parts.jobs.resolve(context.caller, spelling))
         filter.names->push_back(std::move(*name));
     }
+    if (filter.names->empty() && !context.caller.principal.services.empty())
+      return unknown_group(*text);
     std::sort(filter.names->begin(), filter.names->end());
   }
   return filter;

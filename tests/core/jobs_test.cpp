@@ -337,7 +337,66 @@ TEST_F(AnAgent, KeepsAQueuedJobInTheScopeOfItsCredential) {
   const JobPtr ended = finished(queued->job->id);
   EXPECT_EQ(ended->result, JobResult::failed);
   EXPECT_EQ(ended->error->kind, ErrorKind::plan_changed);
+  EXPECT_EQ(ended->error->dependents, Names{"b"}) << "an admin is told";
+  const auto told = jobs->find(narrow, queued->job->id);
+  ASSERT_TRUE(told);
+  EXPECT_EQ((*told)->error->kind, ErrorKind::plan_changed);
+  EXPECT_TRUE((*told)->error->dependents.empty());
+  EXPECT_EQ((*told)->error->detail.find(" b"), std::string::npos) << (*told)->error->detail;
+  const auto page = jobs->list(narrow, {});
+  ASSERT_TRUE(page && page->jobs.size() == 2);
+  EXPECT_EQ(page->jobs.front()->error, (*told)->error) << "a list tells what the job itself tells";
   EXPECT_EQ(scm->state("b"), ServiceState::stopped);
+}
+
+TEST_F(AnAgent, NamesNothingOutsideTheGlobsInARefusal) {
+  auto services = std::vector{make_service("shown", {"hidden"}), make_service("hidden"),
+                              make_service("ring1", {"ring2"}), make_service("ring2", {"ring1"}),
+                              make_service("lame", {"absent"})};
+  test::set_state(services, "shown", ServiceState::stopped);
+  test::set_state(services, "hidden", ServiceState::stopped);
+  test::set_state(services, "lame", ServiceState::stopped);
+  test::in(services, "hidden").start_type = StartType::disabled;
+  policies.groups = {{"mixed", {"shown", "gone"}}, {"secret", {"hidden", "gone"}}};
+  begin(services);
+  const Caller narrow{{.name = "token:n",
+                       .role = Role::operator_,
+                       .services = {"shown", "ring1", "lame"},
+                       .actions = {}},
+                      "x"};
+  for (const char* name : {"shown", "ring1", "lame"}) {
+    const auto wanted = request(Action::start, {name});
+    const auto refused = jobs->dry_run(narrow, wanted);
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(refused.error().kind, ErrorKind::forbidden) << name;
+    for (const char* secret : {"hidden", "ring2", "absent"})
+      EXPECT_EQ(refused.error().detail.find(secret), std::string::npos) << refused.error().detail;
+    EXPECT_FALSE(refused.error().undisclosed.empty()) << "the trail says more";
+    EXPECT_NE(jobs->dry_run(kAdmin, wanted).error().kind, ErrorKind::forbidden) << name;
+  }
+  JobRequest group = request(Action::stop, {});
+  group.group = "secret";
+  EXPECT_EQ(refusal(group, narrow), ErrorKind::unknown_group);
+  group.group = "mixed";
+  const auto mixed = jobs->dry_run(narrow, group);
+  ASSERT_TRUE(mixed) << mixed.error().detail << mixed.error().undisclosed;
+  EXPECT_TRUE(mixed->plan.warnings.empty()) << "a missing member may be anybody's";
+  EXPECT_EQ(jobs->dry_run(kAdmin, group)->plan.warnings.size(), 1U);
+}
+
+TEST_F(AnAgent, CountsForACallerWhatItMaySee) {
+  begin({make_service("a"), make_service("b")});
+  scm->behave("b", {.hangs_on_stop = true});
+  const JobPtr running = submit(request(Action::stop, {"b"}));
+  const JobPtr queued = submit(request(Action::start, {"b"}));
+  until([&] { return jobs->counts().running == 1; });
+  const Caller narrow{{.name = "token:n", .role = Role::viewer, .services = {"a"}, .actions = {}},
+                      "x"};
+  EXPECT_EQ(jobs->counts(narrow).running + jobs->counts(narrow).queued, 0U);
+  EXPECT_EQ(jobs->counts(kAdmin).running, 1U);
+  EXPECT_EQ(jobs->counts(kAdmin).queued, 1U);
+  scm->end("b");
+  finished(queued->id);
 }
 
 TEST_F(AnAgent, RunsOtherJobsWhileTenHang) {
