@@ -13,7 +13,9 @@
 #include "agent/log.hpp"
 #include "agent/process.hpp"
 #include "api/http_probe.hpp"
+#include "api/server/client_certificate.hpp"
 #include "api/server/tls_context.hpp"
+#include "config/machine.hpp"
 #include "core/graph.hpp"
 #include "core/text.hpp"
 #include "core/ulid.hpp"
@@ -141,6 +143,10 @@ Result<void> Agent::start_jobs() {
 
 Result<void> Agent::open_doors() {
   const MutexLock lock(reload_mutex_);
+  const api::TlsFiles files = tls_files(settings_);
+  auto authority = client_authority(files);
+  if (!authority) return std::unexpected(authority.error());
+  clients_.replace(settings_.clients, std::move(*authority));
   std::vector<std::string> names = names_of_this_machine();
   face_ = std::make_unique<api::Face>(
       api::FaceParts{.jobs = *jobs_,
@@ -153,7 +159,8 @@ Result<void> Agent::open_doors() {
                                .started_at = system_clock().wall(),
                                .started = system_clock().mono()},
                      .hosts = host_names(settings_),
-                     .warnings = [this](const Principal& to) { return warnings(to); }});
+                     .warnings = [this](const Principal& to) { return warnings(to); },
+                     .clients = &clients_});
   server_ = api::make_server(
       [face = face_.get()](const api::Request& request) { return face->handle(request); },
       server_limits(settings_.limits));
@@ -162,7 +169,7 @@ Result<void> Agent::open_doors() {
   const bool ipv6 = server.host.find(':') != std::string::npos;
   const std::string listen =
       (ipv6 ? "[" + server.host + "]" : server.host) + ":" + std::to_string(server.port);
-  auto bound = server_->start(listen, tls_files(settings_));
+  auto bound = server_->start(listen, files);
   if (!bound) return std::unexpected(bound.error());
   address_ = std::move(*bound);
 
@@ -181,10 +188,28 @@ Result<void> Agent::open_doors() {
 }
 
 api::TlsFiles Agent::tls_files(const config::Settings& settings) const {
-  if (!settings.tls.certificate.empty()) {
-    return {.certificate = settings.tls.certificate, .key = settings.tls.key};
+  const bool has_own = !settings.tls.certificate.empty();
+  return {.certificate = has_own ? settings.tls.certificate : state_.server_certificate(),
+          .key = has_own ? settings.tls.key : state_.server_key(),
+          .client_ca = settings.tls.client_ca};
+}
+
+Result<Agent::ClientAuthority> Agent::client_authority(const api::TlsFiles& files) const {
+  if (files.client_ca.empty()) return nullptr;
+  const auto file = config::read_file(files.client_ca, api::largest_client_ca);
+  const std::string distrust = file ? file->distrust : file.error().detail;
+  if (!distrust.empty()) {
+    return fail(ErrorKind::malformed,
+                "the CA of client certificates " + files.client_ca + ": " + distrust);
   }
-  return {.certificate = state_.server_certificate(), .key = state_.server_key()};
+  auto authority = api::ClientAuthority::load(files.client_ca);
+  if (!authority) return authority;
+  if (const auto own = read_small_file(state_.ca_certificate()); own && (*authority)->holds(*own)) {
+    return fail(ErrorKind::malformed,
+                "'client_ca' cannot be the agent's own CA, which signs servers only: make one for "
+                "clients");
+  }
+  return authority;
 }
 
 Result<void> Agent::check_tls_files(const api::TlsFiles& files) const {
@@ -198,6 +223,9 @@ Result<void> Agent::check_tls_files(const api::TlsFiles& files) const {
   }
   // Tried before anything is started, as the server will use them.
   if (const auto usable = api::make_tls_context(files); !usable) {
+    return std::unexpected(usable.error());
+  }
+  if (const auto usable = client_authority(files); !usable) {
     return std::unexpected(usable.error());
   }
   return {};

@@ -12,6 +12,7 @@
 
 #include "agent/local_socket.hpp"
 #include "agent/state_dir.hpp"
+#include "api/clients.hpp"
 #include "api/face.hpp"
 #include "api/server/server.hpp"
 #include "config/settings.hpp"
@@ -88,6 +89,9 @@ class Agent {
   Result<void> start_jobs();
   Result<void> open_doors();
   [[nodiscard]] api::TlsFiles tls_files(const config::Settings& settings) const;
+  using ClientAuthority = std::shared_ptr<const api::ClientAuthority>;
+  // Null where no client certificates are asked for.
+  [[nodiscard]] Result<ClientAuthority> client_authority(const api::TlsFiles& files) const;
   [[nodiscard]] Result<void> check_tls_files(const api::TlsFiles& files) const;
   [[nodiscard]] std::vector<std::string> host_names(const config::Settings& settings) const;
   [[nodiscard]] Result<std::string> read_and_take_up();
@@ -123,6 +127,7 @@ class Agent {
 
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Credentials> credentials_;
+  api::Clients clients_;
   std::unique_ptr<EventFeed> events_;
 #if NOFORCE_SCM_SUPERVISOR
   std::unique_ptr<supervisor::SupervisorScm> scm_;

@@ -101,6 +101,8 @@ Result<std::string> Agent::take_up(config::Settings settings) {
   }
   const api::TlsFiles files = tls_files(settings);
   if (auto good = check_tls_files(files); !good) return std::unexpected(good.error());
+  auto authority = client_authority(files);
+  if (!authority) return std::unexpected(authority.error());
   auto log_file = open_log_file(settings.log.file);
   if (!log_file) return std::unexpected(log_file.error());
   if (auto loaded = credentials_->load(); !loaded) return std::unexpected(loaded.error());
@@ -110,6 +112,7 @@ Result<std::string> Agent::take_up(config::Settings settings) {
 
   // From here on nothing fails.
   use_log_file(std::move(*log_file), settings.log.level);
+  clients_.replace(settings.clients, std::move(*authority));
   face_->set_hosts(host_names(settings));
   jobs_->replace_policies(settings.policies);
   std::string found = "services: " + changes(settings_.services, settings.services) + "; " +

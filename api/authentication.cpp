@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include <openssl/crypto.h>
+
+#include "api/input.hpp"
+
 namespace noforce::api {
 namespace {
 
@@ -56,17 +60,71 @@ Result<std::string_view> bearer_token(const Fields& headers) {
   return value;
 }
 
-Result<Principal> authenticate(const Request& request, const Credentials& credentials) {
-  if (request.is_local)
-    return Principal{.name = "local:" + request.local_user, .role = Role::admin};
-  const auto token = bearer_token(request.headers);
-  if (!token) return std::unexpected(token.error());
-  auto principal = credentials.check(*token);
+namespace {
+
+Result<Principal> certificate_owner(const ClientCertificate& certificate, const Clients* clients) {
+  if (clients == nullptr)
+    return fail(ErrorKind::unauthorized, "This agent takes no client certificates; send a token.");
+  auto principal = clients->check(certificate);
+  if (!principal) principal.error().detail += ".";
+  return principal;
+}
+
+}  // namespace
+
+Credential::Credential(const Request& request) {
+  if (request.is_local) {
+    kind_ = Kind::local;
+    local_user_ = request.local_user;
+  } else if (request.headers.find("Authorization") != nullptr || !request.certificate) {
+    kind_ = request.headers.find("Authorization") != nullptr ? Kind::token : Kind::none;
+    if (const auto token = bearer_token(request.headers)) {
+      token_ = std::string(*token);
+    } else {
+      token_ = std::unexpected(token.error());
+    }
+  } else {
+    kind_ = Kind::certificate;
+    certificate_ = request.certificate;
+  }
+}
+
+Credential::~Credential() {
+  if (token_) OPENSSL_cleanse(token_->data(), token_->size());
+}
+
+Result<Principal> Credential::owner(const Credentials& credentials, const Clients* clients) const {
+  switch (kind_) {
+    case Kind::local:
+      return Principal{.name = "local:" + local_user_, .role = Role::admin};
+    case Kind::certificate:
+      return certificate_owner(*certificate_, clients);
+    case Kind::none:
+    case Kind::token:
+      break;
+  }
+  if (!token_) return std::unexpected(token_.error());
+  auto principal = credentials.check(*token_);
   if (!principal && principal.error().kind == ErrorKind::unauthorized) {
     principal.error().detail += ".";
     principal.error().detail += kHowToGetAToken;
   }
   return principal;
+}
+
+Result<void> check_no_foreign_page(const Request& request) {
+  if (request.method == "GET" || request.method == "HEAD") return {};
+  const std::string* const site = request.headers.find("Sec-Fetch-Site");
+  if (request.headers.count("Sec-Fetch-Site") > 1 || (site != nullptr && *site != "same-origin"))
+    return fail(ErrorKind::forbidden,
+                "With a client certificate, nothing is changed on behalf of another site's page "
+                "(Sec-Fetch-Site).");
+  if (!says_json(request))
+    return fail(ErrorKind::unsupported_media_type,
+                "With a client certificate each request that changes something needs -H "
+                "'Content-Type: application/json', also without a body: no foreign page can send "
+                "that.");
+  return {};
 }
 
 bool is_host_ours(const Request& request, const std::vector<std::string>& names) {

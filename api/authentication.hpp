@@ -1,17 +1,20 @@
-// Who asks. A present Authorization header alone decides; there is no fallback. Denials are
-// counted and written to the audit trail in bounded number.
+// Who asks. A present Authorization header alone decides, else the client certificate of the
+// connection; there is no fallback from the one to the other. Denials are counted and written to
+// the audit trail in bounded number.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "api/clients.hpp"
 #include "api/server/message.hpp"
 #include "core/clock.hpp"
 #include "core/credentials.hpp"
@@ -25,9 +28,34 @@ namespace noforce::api {
 // characters); malformed-like cases come back as unauthorized with a sentence.
 [[nodiscard]] Result<std::string_view> bearer_token(const Fields& headers);
 
-// Who sent this request: the local socket's user, or the owner of the bearer token.
-[[nodiscard]] Result<Principal> authenticate(const Request& request,
-                                             const Credentials& credentials);
+// What a request came with. Whoever keeps it can ask again who that is: a credential may have
+// ended, or may do something else by now.
+class Credential {
+ public:
+  enum class Kind : std::uint8_t { none, local, token, certificate };
+
+  explicit Credential(const Request& request);
+  ~Credential();
+  Credential(const Credential&) = delete;
+  Credential& operator=(const Credential&) = delete;
+
+  [[nodiscard]] Kind kind() const { return kind_; }
+  // Who that is at this moment; unauthorized with a sentence. `clients` null: certificates count
+  // for nothing.
+  [[nodiscard]] Result<Principal> owner(const Credentials& credentials,
+                                        const Clients* clients) const;
+
+ private:
+  Kind kind_ = Kind::none;
+  std::string local_user_;
+  Result<std::string> token_;  // wiped at the end
+  std::shared_ptr<const ClientCertificate> certificate_;
+};
+
+// A browser sends a client certificate by itself, whichever page asks for it. So a write that comes
+// with one has to be what no foreign page can send: of JSON type, and of this origin where the
+// browser says so. unsupported_media_type or forbidden.
+[[nodiscard]] Result<void> check_no_foreign_page(const Request& request);
 
 // Is the request meant for this agent: `Host` names one of `names` or the very address on which
 // the connection came in, whatever the port (it may be forwarded).

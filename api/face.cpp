@@ -145,12 +145,15 @@ class Face::Impl {
                     .route = *match.route,
                     .caller = {.principal = {}, .address = address_of(request)},
                     .parameters = std::move(match.parameters)};
+    bool by_certificate = false;
     if (match.route->access != Access::none) {
-      auto principal = authenticate(request, parts_.credentials);
+      const Credential credential(request);
+      auto principal = credential.owner(parts_.credentials, parts_.clients);
       if (!principal) return denied(context, principal.error());
       context.caller.principal = std::move(*principal);
+      by_certificate = credential.kind() == Credential::Kind::certificate;
     }
-    auto response = perform(context);
+    auto response = perform(context, by_certificate);
     if (response) return std::move(*response);
     const Error& error = response.error();
     if (error.kind == ErrorKind::forbidden && !error.audited)
@@ -163,8 +166,12 @@ class Face::Impl {
     return problem;
   }
 
-  Result<Response> perform(Context& context) {
+  Result<Response> perform(Context& context, bool by_certificate) {
     const Route& route = context.route;
+    if (by_certificate) {
+      if (auto checked = check_no_foreign_page(context.request); !checked)
+        return std::unexpected(checked.error());
+    }
     const auto needed = needed_access(context.request, route);
     if (!needed) return std::unexpected(needed.error());
     if (const auto role = role_of(*needed); role && !context.caller.principal.has(*role))
@@ -185,7 +192,7 @@ class Face::Impl {
     return request.is_local ? std::string("local") : request.peer;
   }
 
-  // 401, or 429 for who has failed too often of late; a good token is never refused for it.
+  // 401, or 429 for who has failed too often of late; a good credential is never refused for it.
   Response denied(const Context& context, const Error& error) {
     if (error.kind != ErrorKind::unauthorized) return to_response(to_problem(error));
     const std::string& address = context.caller.address;
@@ -195,8 +202,8 @@ class Face::Impl {
     if (flooding)
       return to_response(
           to_problem(Error{.kind = ErrorKind::rate_limited,
-                           .detail = "Too many requests without a valid token came from " +
-                                     address + "; wait a little, and see to the token.",
+                           .detail = "Too many requests without a valid credential came from " +
+                                     address + "; wait a little, and see to the credential.",
                            .retry_after_s = 10}));
     Response response = to_response(to_problem(error));
     const bool sent_one = context.request.headers.find("Authorization") != nullptr;
@@ -211,7 +218,7 @@ class Face::Impl {
     Error error{.kind = ErrorKind::forbidden,
                 .detail = principal.name + " has the role " +
                           std::string(to_string(principal.role)) + "; this needs " +
-                          std::string(to_string(needed)) + ". Ask an admin for such a token."};
+                          std::string(to_string(needed)) + ". Ask an admin for such a credential."};
     return error;
   }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "api/clients.hpp"
 #include "api/router.hpp"
 #include "api/server/message.hpp"
 #include "core/clock.hpp"
@@ -38,6 +39,7 @@ struct FaceParts {
   // Any thread; empty: nothing.
   std::function<std::vector<std::string>(const Principal&)> warnings = {};
   const Clock& clock = system_clock();
+  const Clients* clients = nullptr;  // known by a certificate; null: nobody is
 };
 
 // Any thread.

@@ -102,14 +102,18 @@ Result<Json> parse_object(const std::string& body) {
   return parsed;
 }
 
-Result<void> check_media_type(const Request& request) {
+std::string_view media_type(const Request& request) {
   const std::string* const type = request.headers.find("Content-Type");
-  const std::string_view media =
+  std::string_view bare =
       type == nullptr ? std::string_view() : std::string_view(*type).substr(0, type->find(';'));
-  std::string_view bare = media;
   while (bare.ends_with(' '))
     bare.remove_suffix(1);
-  if (same_word(bare, "application/json")) return {};
+  return bare;
+}
+
+Result<void> check_media_type(const Request& request) {
+  if (says_json(request)) return {};
+  const std::string_view bare = media_type(request);
   return fail(ErrorKind::unsupported_media_type,
               "The body has to be JSON and to say so: add -H 'Content-Type: application/json'" +
                   (bare.empty() ? "." : "; it came as " + clean_text(bare, 60) + "."));
@@ -233,6 +237,10 @@ std::optional<std::string> from_base64url(std::string_view text) {
 }
 
 }  // namespace
+
+bool says_json(const Request& request) {
+  return same_word(media_type(request), "application/json");
+}
 
 std::vector<std::string_view> words_of(std::string_view list) {
   std::vector<std::string_view> words;

@@ -27,6 +27,8 @@ struct FieldSpec {
   std::string_view choices = {};  // text: the words that it may be, one space between each
 };
 
+// Does the Content-Type say JSON, with whatever parameters?
+[[nodiscard]] bool says_json(const Request& request);
 // The body's fields and those of the query, checked against `specs`; each may be given once.
 // `known` names query parameters that are not fields (wait, strict ...).
 [[nodiscard]] Result<nlohmann::json> read_fields(const Request& request,

@@ -16,6 +16,7 @@
 #include "config/shape.hpp"
 #include "config/signals.hpp"
 #include "config/toml.hpp"
+#include "core/clients.hpp"
 #include "core/graph.hpp"
 #include "core/plan.hpp"
 #include "core/text.hpp"
@@ -77,9 +78,6 @@ const toml::node& element_of(const toml::table& table, std::string_view key, std
   return place_of(table, key);
 }
 
-// Until api/server asks clients for certificates.
-constexpr bool takes_client_certificates = false;
-
 // What the supervisor itself puts into a service's environment.
 constexpr auto reserved_variables = std::to_array<std::string_view>({"NOTIFY_SOCKET"});
 
@@ -126,7 +124,7 @@ class Reader {
   }
 
   [[nodiscard]] std::string from_here(const std::string& path) const {
-    if (path.empty() || path.starts_with('/')) return path;
+    if (path.empty()) return path;
     return (directory_ / path).lexically_normal().string();
   }
 
@@ -185,14 +183,14 @@ class Reader {
                  "'certificate' and 'key' belong together: give both, or none for those that "
                  "`noforce init` made");
     }
-    if (!tls.client_ca.empty() && !takes_client_certificates && checks_ == MachineChecks::yes) {
-      report_.at(place_of(*table, "client_ca"),
-                 "this build asks no client for a certificate; take 'client_ca' and each "
-                 "[[client]] out, and give tokens instead (`noforce token create`)");
-    }
     tls.certificate = from_here(tls.certificate);
     tls.key = from_here(tls.key);
     tls.client_ca = from_here(tls.client_ca);
+    if (tls.client_ca == from_here(settings_.server.state_dir + "/tls/ca.pem")) {
+      report_.at(place_of(*table, "client_ca"),
+                 "'client_ca' cannot be the agent's own CA, which signs servers only: make one for "
+                 "clients");
+    }
   }
 
   void limits() {
@@ -267,21 +265,26 @@ class Reader {
   }
 
   void client(const toml::table& table) {
-    ClientSettings client;
-    read(table, "san", client.san);
+    Client client;
     if (const auto* role = table["role"].as_string()) {
       client.role = role_from(**role).value_or(Role::viewer);
     }
     read(table, "services", client.services);
     read(table, "actions", client.actions);
-
-    constexpr auto schemes = std::to_array<std::string_view>({"dns:", "uri:", "email:", "ip:"});
-    const bool known = std::ranges::any_of(schemes, [&](std::string_view scheme) {
-      return client.san.starts_with(scheme) && client.san.size() > scheme.size();
-    });
-    if (!known && table["san"].is_string()) {
-      report_.at(place_of(table, "san"), "'san' begins with dns:, uri:, email: or ip:, and " +
-                                             shown(client.san) + " does not");
+    if (const auto* san = table["san"].as_string()) client.san = client_san(*san);
+    for (std::size_t i = 0; i < client.services.size(); ++i) {
+      constexpr std::size_t longest_glob = 256;
+      const std::string& glob = client.services[i];
+      if (!glob.empty() && glob.size() <= longest_glob && clean_text(glob, longest_glob) == glob) {
+        continue;
+      }
+      report_.at(element_of(table, "services", i),
+                 "'services' holds names of services, with * and ? for others, not " + shown(glob));
+    }
+    if (client.role == Role::admin && (!client.services.empty() || !client.actions.empty())) {
+      report_.at(place_of(table, "role"),
+                 "an admin covers the whole machine (audit, hold) and cannot be narrowed; narrow "
+                 "an operator or a viewer");
     }
     for (std::size_t i = 0; i < client.actions.size(); ++i) {
       if (action_from(client.actions[i])) continue;
@@ -296,11 +299,23 @@ class Reader {
                  "[[client]] needs 'client_ca' in [tls]: without it no client is asked for "
                  "a certificate");
     }
-    if (std::ranges::find(settings_.clients, client.san, &ClientSettings::san) !=
-        settings_.clients.end()) {
-      report_.at(place_of(table, "san"), "there is already a [[client]] " + shown(client.san));
-    }
     settings_.clients.push_back(std::move(client));
+  }
+
+  // Empty where it is none, which was then reported.
+  std::string client_san(const toml::value<std::string>& san) {
+    auto name = client_name(*san);
+    if (!name) {
+      report_.at(san,
+                 "'san' is one name that a certificate carries, without patterns: \"dns:HOST\", "
+                 "\"uri:URI\", \"email:ADDRESS\" or \"ip:ADDRESS\", and " +
+                     shown(*san) + " is none");
+      return {};
+    }
+    if (std::ranges::find(settings_.clients, *name, &Client::san) != settings_.clients.end()) {
+      report_.at(san, "there is already a [[client]] " + shown(*name));
+    }
+    return std::move(*name);
   }
 
   void service(const toml::table& table) {
@@ -586,7 +601,7 @@ class Reader {
 };
 
 bool needs_trust(const Settings& settings) {
-  return !settings.services.empty() ||
+  return !settings.services.empty() || !settings.clients.empty() ||
          std::ranges::any_of(settings.policies.services, [](const auto& entry) {
            return !entry.second.before_stop.empty() || !entry.second.after_start.empty();
          });
@@ -632,8 +647,8 @@ std::expected<Settings, Mistakes> load(const std::string& file) {
   if (settings && !content->distrust.empty() && needs_trust(*settings)) {
     return std::unexpected(
         whole_file(file,
-                   "says which programs are run, so only root and the agent's user may be "
-                   "able to write it: " +
+                   "says which programs are run and who may do what, so only root and the agent's "
+                   "user may be able to write it: " +
                        content->distrust));
   }
   return settings;

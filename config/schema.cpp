@@ -14,8 +14,7 @@ constexpr std::int64_t one_month = 31 * one_day;
 constexpr auto all_sections = std::to_array<Section>({
     {"server", SectionKind::table, "Where the agent listens and what it keeps"},
     {"tls", SectionKind::table, "The server's certificate; without it, what `noforce init` made"},
-    {"client", SectionKind::list,
-     "A client certificate and what its owner may do (this build takes none yet)"},
+    {"client", SectionKind::list, "A client that is known by its certificate, and what it may do"},
     {"limits", SectionKind::table, "How many connections and event streams there may be at a time"},
     {"scm", SectionKind::table, "The service control manager that is worked with"},
     {"supervisor", SectionKind::table, "The embedded service manager"},
@@ -43,10 +42,10 @@ constexpr auto all_keys = std::to_array<Key>({
     {.section = "tls", .name = "key", .type = ValueType::text, .fallback = "\"\"",
      .meaning = "The certificate's private key in PEM, readable by the agent's user only"},
     {.section = "tls", .name = "client_ca", .type = ValueType::text, .fallback = "\"\"",
-     .meaning = "CA of client certificates in PEM; each [[client]] says who is who"},
+     .meaning = "CAs (and CRLs) of client certificates in PEM; each [[client]] says who is who"},
 
     {.section = "client", .name = "san", .type = ValueType::text,
-     .meaning = "A subject alternative name of the certificate: dns:, uri:, email: or ip:",
+     .meaning = "A subject alternative name of the certificate: dns:, uri:, email: or ip:, no pattern",
      .required = true},
     {.section = "client", .name = "role", .type = ValueType::choice,
      .meaning = "viewer (reads), operator (runs jobs) or admin (audit and hold)",

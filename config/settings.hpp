@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/clients.hpp"
 #include "core/log.hpp"
 #include "core/policy.hpp"
 #include "core/principal.hpp"
@@ -31,16 +32,6 @@ struct TlsSettings {
   std::string client_ca;  // empty: no client certificates are asked for
 
   bool operator==(const TlsSettings&) const = default;
-};
-
-// A client certificate that is somebody.
-struct ClientSettings {
-  std::string san;  // "dns:ci.example.org", "uri:...", "email:...", "ip:..."
-  Role role = Role::viewer;
-  std::vector<std::string> services;  // globs; empty: all
-  std::vector<std::string> actions;   // empty: all that the role allows
-
-  bool operator==(const ClientSettings&) const = default;
 };
 
 enum class Backend : std::uint8_t { supervisor, systemd, windows };
@@ -78,7 +69,7 @@ struct Settings {
   std::string file;  // where they come from; empty: the defaults
   ServerSettings server;
   TlsSettings tls;
-  std::vector<ClientSettings> clients;
+  std::vector<Client> clients;  // in the file's order
   ScmSettings scm;
   LimitSettings limits;
   OnExit on_exit = OnExit::leave;

@@ -39,12 +39,10 @@ class EventStream final : public BodyStream {
   EventStream(const Context& context, EventFilter filter, std::uint64_t after)
       : parts_(context.parts),
         caller_(context.caller),
+        credential_(context.request),
         filter_(std::move(filter)),
         after_(after),
-        last_written_(parts_.clock.mono()) {
-    if (auto token = bearer_token(context.request.headers); token && !context.request.is_local)
-      token_ = *token;
-  }
+        last_written_(parts_.clock.mono()) {}
 
   // What the client gets first: how to come back, and from where.
   void greet(std::string_view first) {
@@ -81,10 +79,13 @@ class EventStream final : public BodyStream {
   }
 
  private:
-  // Expiry and revocation end a stream, not only the next request.
+  // Expiry and revocation end a stream, not only the next request; and what the credential may see
+  // by now is what counts.
   bool is_still_allowed() {
-    if (token_.empty()) return true;
-    return parts_.credentials.check(token_).has_value();
+    auto owner = credential_.owner(parts_.credentials, parts_.clients);
+    if (!owner) return false;
+    caller_.principal = std::move(*owner);
+    return true;
   }
 
   void append(std::string& out, const Event& event) {
@@ -117,9 +118,9 @@ class EventStream final : public BodyStream {
   }
 
   const FaceParts& parts_;  // the face outlives its streams
-  const Caller caller_;
+  Caller caller_;
+  const Credential credential_;
   const EventFilter filter_;
-  std::string token_;
   std::uint64_t after_;
   MonoTime last_written_;
   std::string pending_;

@@ -88,6 +88,7 @@ bool Connection::handshake(Milliseconds within) {
     const int done = SSL_accept(ssl_.get());
     if (done == 1) {
       established_ = true;
+      certificate_ = client_certificate_of(ssl_.get());
       return true;
     }
     const int error = SSL_get_error(ssl_.get(), done);

@@ -11,6 +11,7 @@
 
 #include <openssl/types.h>
 
+#include "api/server/client_certificate.hpp"
 #include "core/clock.hpp"
 
 namespace noforce::api {
@@ -57,6 +58,10 @@ class Connection {
   [[nodiscard]] const std::string& peer() const { return peer_; }
   [[nodiscard]] const std::string& local() const { return local_; }
   [[nodiscard]] int socket() const { return socket_; }
+  // What the client has shown; null before the handshake, or when it showed none.
+  [[nodiscard]] const std::shared_ptr<const ClientCertificate>& certificate() const {
+    return certificate_;
+  }
 
  private:
   [[nodiscard]] bool wait(int events, MonoTime until) const;
@@ -69,6 +74,7 @@ class Connection {
   std::string input_;    // decrypted, not yet consumed
   std::string peer_;
   std::string local_;
+  std::shared_ptr<const ClientCertificate> certificate_;
   std::atomic<std::int64_t> idle_since_{0};  // 0: busy
 };
 

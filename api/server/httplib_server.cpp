@@ -452,6 +452,7 @@ class HttplibServer final : public Server, private httplib::Server {
     request.method = head.method;
     request.peer = connection->peer();
     request.local_address = connection->local();
+    request.certificate = connection->certificate();
     for (const auto& [name, value] : head.fields)
       request.headers.add(std::string(name), std::string(value));
     request.body = exchange.body;

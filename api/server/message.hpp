@@ -44,6 +44,8 @@ class Fields {
 // ASCII letters compare without case.
 [[nodiscard]] bool same_word(std::string_view a, std::string_view b);
 
+struct ClientCertificate;  // api/server/client_certificate.hpp
+
 struct Request {
   std::string method = "GET";
   std::string path;                   // as sent, without the query
@@ -57,8 +59,8 @@ struct Request {
   // Came over the agent's own local socket; local_user is who the kernel says it is.
   bool is_local = false;
   std::string local_user;
-  // What a verified client certificate names ("dns:...", "email:..."); unset: none was shown.
-  std::optional<std::vector<std::string>> certificate_names;
+  // What the client has shown in the handshake, whatever it is worth; null: nothing.
+  std::shared_ptr<const ClientCertificate> certificate;
 
   // The other end is gone, or the server ends: a handler that waits should return. May be empty.
   std::function<bool()> interrupted;

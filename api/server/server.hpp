@@ -16,6 +16,7 @@ namespace noforce::api {
 struct TlsFiles {
   std::string certificate;  // PEM, the chain: the server's own certificate first
   std::string key;          // PEM
+  std::string client_ca;    // PEM, the CAs of client certificates; empty: none is asked for
 
   bool operator==(const TlsFiles&) const = default;
 };

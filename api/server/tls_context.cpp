@@ -8,6 +8,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509err.h>
 
+#include "api/server/client_certificate.hpp"
+
 namespace noforce::api {
 namespace {
 
@@ -92,6 +94,10 @@ Result<std::shared_ptr<SSL_CTX>> make_tls_context(const TlsFiles& files) {
     ERR_clear_error();
     return fail(ErrorKind::malformed, "The key " + files.key + " is not that of the certificate " +
                                           files.certificate + ".");
+  }
+  if (!files.client_ca.empty()) {
+    if (auto done = ask_for_client_certificates(raw, files.client_ca); !done)
+      return std::unexpected(done.error());
   }
   return std::shared_ptr<SSL_CTX>(std::move(context));
 }

@@ -16,7 +16,8 @@ struct FreeSslContext {
 };
 using SslContext = std::unique_ptr<SSL_CTX, FreeSslContext>;
 
-// TLS 1.2 and later, forward secrecy and authenticated ciphers only, no renegotiation. malformed
+// TLS 1.2 and later, forward secrecy and authenticated ciphers only, no renegotiation; with
+// `client_ca` each client is asked for a certificate (api/server/client_certificate.hpp). malformed
 // with a sentence when a file cannot be read or the key is not that of the certificate.
 [[nodiscard]] Result<std::shared_ptr<SSL_CTX>> make_tls_context(const TlsFiles& files);
 

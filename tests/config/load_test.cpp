@@ -295,9 +295,43 @@ TEST(AClient, NeedsAClientCaASchemeAndKnownActions) {
   const std::string all =
       wrong("[[client]]\nsan = \"ci.example.org\"\nrole = \"root\"\nactions = [\"restrat\"]\n");
   EXPECT_THAT(all, HasSubstr("needs 'client_ca'"));
-  EXPECT_THAT(all, HasSubstr("'san' begins with dns:"));
+  EXPECT_THAT(all, HasSubstr("'san' is one name that a certificate carries"));
   EXPECT_THAT(all, HasSubstr("'role' is viewer, operator or admin"));
   EXPECT_THAT(all, HasSubstr("did you mean 'restart'?"));
+}
+
+std::string client(const std::string& san, const std::string& more = "role = \"viewer\"") {
+  return "[[client]]\nsan = \"" + san + "\"\n" + more + "\n";
+}
+
+TEST(AClient, GoesByTheOneSpellingOfItsName) {
+  const std::string ca = "[tls]\nclient_ca = \"/ca.pem\"\n";
+  const Settings s = right(ca + client("DNS:CI.Example.org.") + client("email:Anna@EXAMPLE.org") +
+                           client("uri:HTTPS://Host/Path") + client("ip:2001:DB8:0::1"));
+  std::vector<std::string> sans;
+  for (const Client& one : s.clients)
+    sans.push_back(one.san);
+  EXPECT_THAT(sans, ElementsAre("dns:ci.example.org", "email:Anna@example.org",
+                                "uri:https://host/Path", "ip:2001:db8::1"));
+  EXPECT_THAT(wrong(ca + client("dns:ci.example.org") + client("dns:CI.example.org")),
+              HasSubstr("t.toml:7:7: there is already a [[client]] 'dns:ci.example.org'"));
+  for (const char* pattern :
+       {"dns:*.example.org", "dns:", "ip:192.0.2.0/24", "email:anna", "uri:x"})
+    EXPECT_THAT(wrong(ca + client(pattern)), HasSubstr("without patterns")) << pattern;
+}
+
+TEST(AClient, IsNarrowedByPatternsThatCanFitAndNeverAsAnAdmin) {
+  const std::string ca = "[tls]\nclient_ca = \"/ca.pem\"\n";
+  EXPECT_THAT(wrong(ca + client("dns:a", "role = \"viewer\"\nservices = [\"w3*\", \"\"]")),
+              HasSubstr("t.toml:6:20: 'services' holds names of services"));
+  EXPECT_THAT(wrong(ca + client("dns:a", "role = \"admin\"\nactions = [\"stop\"]")),
+              HasSubstr("an admin covers the whole machine"));
+}
+
+TEST(AClientCa, IsNotTheAgentsOwn) {
+  const std::string own =
+      "[server]\nstate_dir = \"/srv/nf\"\n[tls]\nclient_ca = \"/srv/nf/./tls/ca.pem\"\n";
+  EXPECT_THAT(wrong(own), HasSubstr("t.toml:4:13: 'client_ca' cannot be the agent's own CA"));
 }
 
 TEST(AServicesName, IsOfAKnownAlphabetAndUnique) {

@@ -24,12 +24,14 @@ let contract; // read once a process
 export class Agent {
   // The agent, started and ready. `settings` is a case's template, as text. `through`: from the
   // test's folder to the words that stand before `noforce serve`, for a program that execs it.
-  static async start(settings, through = () => []) {
+  // `prepare`: what has to be in the folder before.
+  static async start(settings, through = () => [], prepare = () => {}) {
     const agent = new Agent();
     agent.through = through(agent.dir);
     try {
       const { text, ports } = await fillIn(settings, { dir: agent.dir, state: agent.state, services });
       agent.ports = ports;
+      await prepare(agent);
       writeFileSync(agent.settings, text, { mode: 0o600 });
       await agent.run('init', '--state-dir', agent.state, '--host', 'localhost', '--host', '127.0.0.1');
       await agent.serve();
@@ -156,8 +158,8 @@ export class Agent {
 
   // -- talking to it ------------------------------------------------------------------------
 
-  as(token) {
-    const client = this.api.as(token);
+  as(token, identity) {
+    const client = this.api.as(token, identity);
     this.clients.push(client);
     return client;
   }

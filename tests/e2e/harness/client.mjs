@@ -1,21 +1,22 @@
-// An HTTPS client that keeps its connections, knows the agent's CA and one credential, and lets
-// the contract judge each answer.
+// An HTTPS client that keeps its connections, knows the agent's CA and one credential (a token, a
+// certificate, or both), and lets the contract judge each answer.
 import https from 'node:https';
 import { seconds } from './time.mjs';
 
 export class Client {
-  // token: null sends none.
-  constructor({ address, ca, token, contract, sockets = 32 }) {
+  // token: null sends none. identity: { cert, key }, PEM, a client certificate.
+  constructor({ address, ca, token, contract, sockets = 32, identity = {} }) {
     [this.host, this.port] = address.split(':');
     this.ca = ca;
     this.token = token;
     this.contract = contract;
-    this.pool = new https.Agent({ keepAlive: true, maxSockets: sockets, ca });
+    this.identity = { cert: identity.cert, key: identity.key };
+    this.pool = new https.Agent({ keepAlive: true, maxSockets: sockets, ca, ...this.identity });
   }
 
   // The same agent with another credential.
-  as(token) {
-    return new Client({ address: `${this.host}:${this.port}`, ca: this.ca, token, contract: this.contract });
+  as(token, identity) {
+    return new Client({ address: `${this.host}:${this.port}`, ca: this.ca, token, contract: this.contract, identity });
   }
 
   close() {

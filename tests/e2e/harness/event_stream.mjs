@@ -29,7 +29,7 @@ export class EventStream {
         ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
       });
       // A connection of its own: it is going to be broken.
-      this.request = https.request({ host: client.host, port: client.port, ca: client.ca, agent: false, path, headers }, (response) => {
+      this.request = https.request({ host: client.host, port: client.port, ca: client.ca, ...client.identity, agent: false, path, headers }, (response) => {
         this.status = response.statusCode;
         this.headers = response.headers;
         if (response.statusCode !== 200) {

@@ -1,4 +1,5 @@
 export { Agent, isAlive, program, services } from './agent.mjs';
+export { Authority } from './certificates.mjs';
 export { Chance } from './chance.mjs';
 export { Client } from './client.mjs';
 export { EventStream } from './event_stream.mjs';

@@ -10,13 +10,13 @@ import { test } from 'node:test';
 import { Agent } from './agent.mjs';
 import { seconds, within } from './time.mjs';
 
-// adapt: changes the settings' text before they are used. through: see Agent.start. skip: why the
+// adapt: changes the settings' text before they are used. through, prepare: see Agent.start. skip: why the
 // machine cannot run it, or false.
 export function scenarios(url, { settings = 'settings.toml' } = {}) {
   const template = readFileSync(new URL(settings, url), 'utf8');
-  return function scenario(sentence, body, { limit = 120, adapt = (text) => text, through, skip = false } = {}) {
+  return function scenario(sentence, body, { limit = 120, adapt = (text) => text, through, prepare, skip = false } = {}) {
     test(sentence, { timeout: seconds(limit + 90), skip }, async () => {
-      const agent = await Agent.start(adapt(template), through);
+      const agent = await Agent.start(adapt(template), through, prepare);
       const failures = [];
       await within(limit, sentence, body(agent)).catch((error) => failures.push(error));
       await agent.tearDown(failures.length > 0).catch((error) => failures.push(error));
