@@ -230,6 +230,11 @@ TEST(ASyntaxError, IsGivenWithItsPlace) {
   EXPECT_THAT(wrong("[server]\nlisten = \n"), HasSubstr("t.toml:2:10: this is not TOML: "));
 }
 
+TEST(ATableWithoutAName, IsASyntaxErrorAsWell) {
+  EXPECT_THAT(wrong("[=]\n"), HasSubstr("t.toml:1:2: this is not TOML: "));
+  EXPECT_THAT(wrong("[[\x01"), HasSubstr("t.toml:1:3: this is not TOML: "));
+}
+
 TEST(Text, ThatIsNotUtf8IsRefused) {
   EXPECT_THAT(wrong("[server]\nlisten = \"\xff\"\n"), HasSubstr("this is not TOML"));
 }
