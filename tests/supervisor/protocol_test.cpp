@@ -1,5 +1,7 @@
 #include "core/scm/supervisor/protocol.hpp"
 
+#include <signal.h>
+
 #include <random>
 
 #include <gtest/gtest.h>
@@ -108,6 +110,18 @@ TEST(ADecoder, RefusesACommandThatIsNoAbsolutePath) {
   EXPECT_FALSE(decode(encode(Define{.spec = spec})).has_value());
   spec.command = {std::string("/bin/x\0y", 8)};
   EXPECT_FALSE(decode(encode(Define{.spec = spec})).has_value());
+}
+
+TEST(ADecoder, RefusesASignalThatNoServiceCanAnswer) {
+  // never-kills: what has to be refused
+  for (const int signal : {SIGKILL, SIGSTOP, 65, 128 + SIGKILL, -1}) {
+    auto spec = full_spec();
+    spec.stop_signal = signal;
+    EXPECT_FALSE(decode(encode(Define{.spec = spec})).has_value()) << signal;
+    spec = full_spec();
+    spec.reload_signal = signal;
+    EXPECT_FALSE(decode(encode(Define{.spec = spec})).has_value()) << signal;
+  }
 }
 
 TEST(ADecoder, SkipsWhatANewerProgramSays) {

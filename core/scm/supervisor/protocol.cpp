@@ -1,5 +1,7 @@
 #include "core/scm/supervisor/protocol.hpp"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <array>
 
@@ -315,6 +317,18 @@ std::expected<Message, std::string> decode_as(std::string_view bytes) {
   return Message(std::move(message));
 }
 
+// 0 for none; what cannot be a signal becomes -1, which decode_spec() refuses.
+int signal_from(const Field& f) {
+  constexpr std::uint64_t kLastSignal = 64;
+  return f.number() <= kLastSignal ? static_cast<int>(f.number()) : -1;
+}
+
+// A service is asked, so it has to be able to answer.
+bool can_be_answered(int signal) {
+  // never-kills: this refuses the two that no process can catch
+  return signal >= 0 && signal != SIGKILL && signal != SIGSTOP;
+}
+
 void read_spec_field(const Field& f, ServiceSpec& spec) {
   switch (f.tag) {
     case 1:
@@ -339,13 +353,13 @@ void read_spec_field(const Field& f, ServiceSpec& spec) {
       spec.ready_tcp = f.text();
       break;
     case 8:
-      spec.stop_signal = static_cast<int>(f.number() & 0x7f);
+      spec.stop_signal = signal_from(f);
       break;
     case 9:
       spec.stop_command.push_back(f.text());
       break;
     case 10:
-      spec.reload_signal = static_cast<int>(f.number() & 0x7f);
+      spec.reload_signal = signal_from(f);
       break;
     case 11:
       spec.reload_command.push_back(f.text());
@@ -480,6 +494,10 @@ std::expected<ServiceSpec, std::string> decode_spec(std::string_view bytes) {
   }
   if (spec.command.empty() || spec.command.front().empty() || spec.command.front()[0] != '/') {
     return std::unexpected("the command of " + spec.name + " is not an absolute path");
+  }
+  if (!can_be_answered(spec.stop_signal) || !can_be_answered(spec.reload_signal)) {
+    return std::unexpected("the definition of " + spec.name +
+                           " has a signal that cannot be caught");
   }
   if (holds_nul(spec)) return std::unexpected("the definition of " + spec.name + " holds a NUL");
   return spec;

@@ -174,7 +174,8 @@ using Message =
 // A sentence when the bytes are no message. Any input is safe.
 [[nodiscard]] std::expected<Message, std::string> decode(std::string_view bytes);
 
-// A definition's fields, as they stand in Define and in the keeper's own file.
+// A definition's fields, as they stand in Define and in the keeper's own file. Whoever wrote them, a
+// signal that no process can catch is refused: a service is asked to stop, never made to.
 [[nodiscard]] std::string encode_spec(const ServiceSpec& spec);
 [[nodiscard]] std::expected<ServiceSpec, std::string> decode_spec(std::string_view bytes);
 
