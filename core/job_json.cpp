@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/names.hpp"
+#include "core/text.hpp"
 
 namespace noforce {
 namespace {
@@ -288,6 +289,16 @@ T read_integer(const Json& in) {
   throw BadField("is not a whole number in its range");
 }
 
+// Bounded, so that nobody who reckons with it leaves the range of any clock.
+template <typename Duration>
+Duration read_duration(const Json& in, std::chrono::years most) {
+  const Duration value{read_integer<std::int64_t>(in)};
+  if (value > most || value < -most) throw BadField("is not a whole number in its range");
+  return value;
+}
+constexpr std::chrono::years kLongest{100};      // a duration, or a machine's time since its boot
+constexpr std::chrono::years kFarthest{10'000};  // a date
+
 const std::string& read_string(const Json& in) {
   if (!in.is_string()) throw BadField("is not a string");
   return in.get_ref<const std::string&>();
@@ -299,7 +310,7 @@ void read_value(const Json& in, T& value) {
     read_value(in, value.emplace());
   } else if constexpr (std::is_enum_v<T>) {
     const auto known = enum_from<T>(read_string(in));
-    if (!known) throw BadField("has the unknown value '" + read_string(in) + "'");
+    if (!known) throw BadField("has the unknown value '" + clean_text(read_string(in), 80) + "'");
     value = *known;
   } else if constexpr (is_vector<T>) {
     if (!in.is_array()) throw BadField("is not a list");
@@ -308,11 +319,11 @@ void read_value(const Json& in, T& value) {
     for (const Json& element : in)
       read_value(element, value.emplace_back());
   } else if constexpr (is_duration<T>) {
-    value = T{read_integer<std::int64_t>(in)};
+    value = read_duration<T>(in, kLongest);
   } else if constexpr (std::same_as<T, WallTime>) {
-    value = WallTime{Milliseconds{read_integer<std::int64_t>(in)}};
+    value = WallTime{read_duration<Milliseconds>(in, kFarthest)};
   } else if constexpr (std::same_as<T, MonoTime>) {
-    value = MonoTime{Milliseconds{read_integer<std::int64_t>(in)}};
+    value = MonoTime{read_duration<Milliseconds>(in, kLongest)};
   } else if constexpr (std::same_as<T, bool>) {
     if (!in.is_boolean()) throw BadField("is not true or false");
     value = in.get<bool>();
@@ -327,10 +338,11 @@ void read_value(const Json& in, T& value) {
 }
 
 // Without these there is no job to speak of.
-void require_identity(const Json& in) {
+void require_identity(const Json& in, const Job& job) {
   for (const char* const name : {"id", "action", "state", "created_at"}) {
     if (!in.contains(name)) throw BadField(std::string(name) + " is missing");
   }
+  if (job.id.empty()) throw BadField("id is empty");
 }
 
 }  // namespace
@@ -344,11 +356,11 @@ Result<Job> job_from_json(std::string_view text) {
     const Json in = Json::parse(text);
     Job job;
     read_value(in, job);
-    require_identity(in);
+    require_identity(in, job);
     return job;
   } catch (const std::exception& problem) {
     return fail(ErrorKind::journal_unavailable,
-                "a job's record in the journal cannot be read: " + std::string(problem.what()));
+                "a job's record in the journal cannot be read: " + clean_text(problem.what(), 300));
   }
 }
 

@@ -1,5 +1,7 @@
 #include "core/job_json.hpp"
 
+#include <limits>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -125,6 +127,12 @@ TEST(AJob, IsRefusedWhenAFieldIsOfAnotherType) {
       {"/created_at", "today"},
       {"/created_at", 1.5},
       {"/duration_ms", true},
+      // Beyond what a clock in nanoseconds, or four digits of a year, can say.
+      {"/begun_ms", std::numeric_limits<std::int64_t>::max()},
+      {"/steps/0/begun_ms", std::numeric_limits<std::int64_t>::min()},
+      {"/duration_ms", std::numeric_limits<std::int64_t>::max()},
+      {"/created_at", std::numeric_limits<std::int64_t>::min()},
+      {"/options/deadline_s", std::numeric_limits<std::int64_t>::max()},
       {"/revision", -1},
       {"/steps", Json::object()},
       {"/steps/0", 1},
@@ -159,6 +167,9 @@ TEST(AJob, IsRefusedWithoutItsIdentity) {
     json.erase(name);
     EXPECT_FALSE(job_from_json(json.dump())) << name;
   }
+  Json nameless = Json::parse(job_to_json(full_job()));
+  nameless["id"] = "";
+  EXPECT_FALSE(job_from_json(nameless.dump()));
   for (const char* const text : {"", "{", "[]", "null", "{}", "\xff"}) {
     EXPECT_FALSE(job_from_json(text)) << text;
   }
