@@ -190,6 +190,14 @@ Result<std::string> alternative_names(const std::vector<std::string>& names) {
   return out;
 }
 
+// Whoever made the certificate, its names go into sentences and onto terminals.
+std::string host_text(const ASN1_IA5STRING* name) {
+  constexpr std::size_t longest = 253;
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): OpenSSL's bytes
+  const auto* bytes = reinterpret_cast<const char*>(::ASN1_STRING_get0_data(name));
+  return clean_text({bytes, static_cast<std::size_t>(::ASN1_STRING_length(name))}, longest);
+}
+
 std::string to_text(const ASN1_OCTET_STRING* address) {
   const int size = ::ASN1_STRING_length(address);
   if (size != 4 && size != 16) return {};
@@ -266,15 +274,14 @@ Result<CertificateFacts> read_certificate(const std::string& pem) {
       std::chrono::hours(end.tm_hour) + std::chrono::minutes(end.tm_min) +
       std::chrono::seconds(end.tm_sec);
 
+  int critical = 0;
   const Names names(static_cast<GENERAL_NAMES*>(
-      ::X509_get_ext_d2i(certificate->get(), NID_subject_alt_name, nullptr, nullptr)));
+      ::X509_get_ext_d2i(certificate->get(), NID_subject_alt_name, &critical, nullptr)));
+  if (!names && critical != -1) return openssl_error("cannot read the certificate's names");
   for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
     if (name->type == GEN_DNS) {
-      // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): OpenSSL's bytes
-      facts.names.emplace_back(
-          reinterpret_cast<const char*>(::ASN1_STRING_get0_data(name->d.dNSName)),
-          static_cast<std::size_t>(::ASN1_STRING_length(name->d.dNSName)));
+      facts.names.push_back(host_text(name->d.dNSName));
     } else if (name->type == GEN_IPADD) {
       facts.names.push_back(to_text(name->d.iPAddress));
     }
