@@ -42,7 +42,7 @@ void fuzz_administration(std::string_view input) {
       .journal = house().journal(),
       .credentials = house().credentials(),
       .jobs = &house().jobs(),
-      .reload = [] { return Result<std::string>("nothing changed"); },
+      .reload = [](const std::string&) { return Result<std::string>("nothing changed"); },
       .hold_released = {}};
   const std::string line = agent::administer(parts, "root", input);
   expect(line.find('\n') == std::string::npos && is_valid_utf8(line), "an answer is one line",
