@@ -235,6 +235,12 @@ TEST(ATableWithoutAName, IsASyntaxErrorAsWell) {
   EXPECT_THAT(wrong("[[\x01"), HasSubstr("t.toml:1:3: this is not TOML: "));
 }
 
+TEST(ALetterOutsideQuotes, IsASyntaxErrorInAnyAlphabet) {
+  for (const char* const letter : {"\u00e4", "\u03b1", "\u0428", "\u05d0", "\u4e00"})
+    EXPECT_THAT(wrong("[server]\nlisten = 1" + std::string(letter) + "\n"),
+                HasSubstr("this is not TOML: "));
+}
+
 TEST(Text, ThatIsNotUtf8IsRefused) {
   EXPECT_THAT(wrong("[server]\nlisten = \"\xff\"\n"), HasSubstr("this is not TOML"));
 }
