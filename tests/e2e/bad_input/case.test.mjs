@@ -7,7 +7,7 @@ import { slow, table } from './table.mjs';
 const scenario = scenarios(import.meta.url);
 const slowdown = seconds(1) / 1000;
 // A sanitizer keeps freed memory back on purpose.
-const mostGrowth = (slowdown > 1 ? 512 : 16) * 1024;
+const mostGrowth = (slowdown > 1 ? 512 : 32) * 1024;
 const atOnce = 8;
 
 // What an answer has no business to tell: where files lie, what the code is made of.

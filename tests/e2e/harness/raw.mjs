@@ -166,7 +166,7 @@ export class Raw {
   }
 
   // The next answer { status, headers, text }, or null where the connection ended without one. A
-  // chunked one is given back after its head. `bodiless`: the answer to a HEAD.
+  // chunked one is given back after its head; one without a length ends with the connection. `bodiless`: the answer to a HEAD.
   answer({ limit = 10, bodiless = false } = {}) {
     return this.until(() => {
       const end = this.received.indexOf('\r\n\r\n');
@@ -178,7 +178,9 @@ export class Raw {
         const name = line.slice(0, colon).toLowerCase();
         headers[name] = (name in headers ? `${headers[name]}, ` : '') + line.slice(colon + 1).trim();
       }
-      const size = bodiless ? 0 : Number(headers['content-length'] ?? 0);
+      const toItsEnd = !bodiless && headers['content-length'] === undefined && headers['transfer-encoding'] === undefined && headers.connection === 'close';
+      if (toItsEnd && !this.ended) return undefined;
+      const size = toItsEnd ? this.received.length - end - 4 : bodiless ? 0 : Number(headers['content-length'] ?? 0);
       if (this.received.length < end + 4 + size) return this.ended ? null : undefined;
       const text = this.received.subarray(end + 4, end + 4 + size).toString('utf8');
       const head = this.received.subarray(0, end).toString('latin1');
