@@ -167,8 +167,10 @@ void add_upkeep(CLI::App& app, Words& words, Command& chosen) {
   CLI::App* keep = app.add_subcommand("keeper", "Runs the services; started by the agent itself");
   keep->group("");  // not in the help
   keep->add_option("--state-dir", words.where.state_dir)->required();
-  keep->callback(
-      [&words, &chosen] { chosen = [&words] { return keeper(words.where.state_dir); }; });
+  keep->add_option("--face", words.name);
+  keep->callback([&words, &chosen] {
+    chosen = [&words] { return keeper(words.where.state_dir, words.name); };
+  });
 }
 
 }  // namespace

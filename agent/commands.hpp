@@ -62,8 +62,9 @@ int backup(const Where& where, const std::string& file);
 
 int reload(const Where& where);
 
-// Hidden: what the supervisor backend starts. Sets up nothing that needs TLS or a log.
-int keeper(const std::string& state_dir);
+// Hidden: what the supervisor backend starts. Sets up nothing that needs TLS or a log. `face`: the
+// number of the agent's user where that is not the keeper's own; empty: it is.
+int keeper(const std::string& state_dir, const std::string& face);
 
 // Shared -----------------------------------------------------------------------------------------
 

@@ -13,9 +13,10 @@ int main(int argc, char** argv) {
   try {
     set_up_process();
     // The keeper stays small: it passes by everything that only the agent needs.
-    if (argc == 4 && std::string_view(argv[1]) == "keeper" &&
+    if (argc >= 4 && std::string_view(argv[1]) == "keeper" &&
         std::string_view(argv[2]) == "--state-dir") {
-      return keeper(argv[3]);
+      if (argc == 4) return keeper(argv[3], {});
+      if (argc == 6 && std::string_view(argv[4]) == "--face") return keeper(argv[3], argv[5]);
     }
     return run_command_line(argc, argv, NOFORCE_VERSION);
   } catch (const std::exception& problem) {

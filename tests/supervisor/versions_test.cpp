@@ -19,41 +19,16 @@
 
 #include <gtest/gtest.h>
 
-#include "core/scm/supervisor/agent_link.hpp"
 #include "core/scm/supervisor/fields.hpp"
+#include "core/scm/supervisor/keeper_door.hpp"
 #include "core/scm/supervisor/keeper_start.hpp"
 #include "core/scm/supervisor/packet.hpp"
 #include "core/scm/supervisor/protocol.hpp"
 #include "tests/supervisor/estate.hpp"
+#include "tests/supervisor/voice.hpp"
 
 namespace noforce::supervisor::testing {
 namespace {
-
-// One end of a conversation, whoever plays it.
-class Voice {
- public:
-  explicit Voice(Fd socket) : socket_(std::move(socket)) {}
-
-  void say(const std::string& bytes) { (void)send_packet(socket_.get(), {.bytes = bytes}); }
-  void say(const Message& message) { say(encode(message)); }
-  // The next message of this kind; nothing when the other side is gone.
-  template <typename M>
-  std::optional<M> hear() {
-    while (true) {
-      pollfd wait{.fd = socket_.get(), .events = POLLIN, .revents = 0};
-      ::poll(&wait, 1, 20'000);
-      const auto packet = receive_packet(socket_.get());
-      if (!packet) return std::nullopt;
-      const auto message = decode(packet->bytes);
-      if (!message) continue;
-      if (const auto* wanted = std::get_if<M>(&*message)) return *wanted;
-    }
-  }
-  void until_gone() { EXPECT_FALSE(hear<UnknownMessage>()); }
-
- private:
-  Fd socket_;
-};
 
 // Stands where a keeper would listen and plays one of another release, for one connection after
 // another.

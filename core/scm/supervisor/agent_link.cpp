@@ -1,73 +1,27 @@
 #include "core/scm/supervisor/agent_link.hpp"
 
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #include <cerrno>
-#include <cstring>
 
 namespace noforce::supervisor {
 namespace {
 
-constexpr const char* kSocket = "keeper.sock";
 constexpr std::size_t kMostQueued = 100'000;
 constexpr int kMessagesPerTurn = 64;
 
-// Only the agent's own user and root may speak to the keeper; the file's mode says the same.
-bool trusted(int fd) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
-  return peer.uid == ::geteuid() || peer.uid == 0;
-}
-
 }  // namespace
 
-std::string socket_path(int folder) {
-  return "/proc/self/fd/" + std::to_string(folder) + "/" + kSocket;
-}
-
-int AgentLink::listen(int folder) {
-  Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return errno;
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  const std::string path = socket_path(folder);
-  std::memcpy(name.sun_path, path.data(), path.size());
-  (void)::unlinkat(folder, kSocket, 0);
-  const mode_t before = ::umask(0177);
-  const bool bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
-  const int failed = errno;
-  ::umask(before);
-  if (!bound) return failed;
-  constexpr int kBacklog = 16;
-  if (::listen(fd.get(), kBacklog) != 0) return errno;
-  listener_ = std::move(fd);
-  listener_watch_ = loop_.watch(listener_.get(), EPOLLIN, [this](std::uint32_t) { accept_one(); });
-  return listener_watch_ == 0 ? errno : 0;
-}
-
-void AgentLink::close(int folder) {
-  disconnect();
-  loop_.forget(listener_watch_);
-  listener_.reset();
-  (void)::unlinkat(folder, kSocket, 0);
-}
-
-void AgentLink::accept_one() {
-  Fd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!fd || !trusted(fd.get())) return;
-  if (peer_) {
-    say(Refused{.why = "another agent has connected to this keeper"});
-    flush();
-    disconnect();
-  }
-  peer_ = std::move(fd);
+void AgentLink::meet(Fd peer, const Hello& hello) {
+  if (peer_) refuse("another agent has connected to this keeper");
+  peer_ = std::move(peer);
   peer_watch_ = loop_.watch(peer_.get(), EPOLLIN, [this](std::uint32_t events) { ready(events); });
   if (peer_watch_ == 0) return disconnect();
-  say(Hello{.pid = ::getpid(), .replaceable = true});
+  say(hello);
+}
+
+void AgentLink::refuse(const std::string& why) {
+  say(Refused{.why = why});
+  flush();
+  disconnect();
 }
 
 void AgentLink::ready(std::uint32_t events) {
@@ -91,7 +45,7 @@ void AgentLink::receive_some() {
 
 void AgentLink::take(const Message& message, Fd descriptor) {
   if (greeted_ || std::holds_alternative<Replace>(message)) {
-    return handler_.received(message, std::move(descriptor));
+    return handler_.received(*this, message, std::move(descriptor));
   }
   const auto* hello = std::get_if<Hello>(&message);
   if (hello == nullptr) return;  // nothing else counts before hello
@@ -101,7 +55,7 @@ void AgentLink::take(const Message& message, Fd descriptor) {
     return flush();
   }
   greeted_ = true;
-  handler_.connected(true);
+  handler_.connected(*this, true);
 }
 
 void AgentLink::disconnect() {
@@ -111,7 +65,7 @@ void AgentLink::disconnect() {
   queue_.clear();
   queued_.clear();
   wants_room_ = false;
-  if (was_greeted) handler_.connected(false);
+  if (was_greeted) handler_.connected(*this, false);
 }
 
 void AgentLink::tell(const std::string& service) {

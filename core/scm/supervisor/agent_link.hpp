@@ -1,5 +1,6 @@
-// The keeper's end of the connection to its agent. There is one at a time; a newer one replaces it,
-// since an agent that is there is worth more than one that may have gone without a word.
+// The keeper's end of a connection to its agent, or to the opener. There is one of each at a time; a
+// newer one replaces it, since a peer that is there is worth more than one that may have gone without
+// a word.
 #pragma once
 
 #include <cstdint>
@@ -21,20 +22,20 @@ class AgentLink {
    public:
     virtual ~Handler() = default;
     // A well-formed message of a peer with which hello was exchanged; Replace of any peer.
-    virtual void received(const Message& message, Fd descriptor) = 0;
+    virtual void received(AgentLink& from, const Message& message, Fd descriptor) = 0;
     virtual void malformed(const std::string& why) = 0;
-    virtual void connected(bool now) = 0;
+    virtual void connected(AgentLink& link, bool now) = 0;
     // The service's status at this moment; nothing when it is no more.
     [[nodiscard]] virtual std::optional<Status> status_of(const std::string& service) = 0;
   };
 
   AgentLink(EventLoop& loop, Handler& handler) : loop_(loop), handler_(handler) {}
 
-  // Listens on `keeper.sock` in this folder, replacing what an earlier keeper left there; the
-  // caller holds the lock. 0 or errno.
-  [[nodiscard]] int listen(int folder);
-  // Removes the socket again.
-  void close(int folder);
+  // Says hello to a new peer, and goodbye to the one before it.
+  void meet(Fd peer, const Hello& hello);
+  // Says why this peer is not listened to any longer, and ends the connection.
+  void refuse(const std::string& why);
+  void disconnect();
 
   // Queues the service's status; it is taken when it is sent, so that many changes become one.
   void tell(const std::string& service);
@@ -50,17 +51,13 @@ class AgentLink {
     std::string service;  // not empty: its status, whatever it is by then
   };
 
-  void accept_one();
   void ready(std::uint32_t events);
   void receive_some();
   void take(const Message& message, Fd descriptor);
-  void disconnect();
   [[nodiscard]] bool send_now(const Packet& packet);  // false: the socket is full or gone
 
   EventLoop& loop_;
   Handler& handler_;
-  Fd listener_;
-  EventLoop::Id listener_watch_ = 0;
   Fd peer_;
   EventLoop::Id peer_watch_ = 0;
   bool greeted_ = false;
@@ -68,8 +65,5 @@ class AgentLink {
   std::deque<Item> queue_;
   std::unordered_set<std::string> queued_;  // services whose status is in the queue
 };
-
-// The address of `keeper.sock` in an open folder; short however long the folder's path is.
-[[nodiscard]] std::string socket_path(int folder);
 
 }  // namespace noforce::supervisor

@@ -62,7 +62,8 @@ Result<void> SupervisorScm::start(ScmSink& sink, Milliseconds patience) {
   KeeperClient::Options options{.state_dir = options_.state_dir,
                                 .executable = options_.executable,
                                 .keeper_args = options_.keeper_args,
-                                .specs = options_.specs};
+                                .specs = options_.specs,
+                                .opener = options_.opener};
   KeeperClient::Outlets outlets{
       .publish = [this](PicturePtr picture) { publish(std::move(picture)); },
       .ready = [first = first_](Result<void> result) { first->give(std::move(result)); },

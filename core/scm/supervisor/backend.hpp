@@ -15,6 +15,7 @@
 #include "core/clock.hpp"
 #include "core/fd.hpp"
 #include "core/scm/port.hpp"
+#include "core/scm/supervisor/keeper_start.hpp"
 #include "core/scm/supervisor/mailbox.hpp"
 #include "core/scm/supervisor/spec.hpp"
 #include "core/thread_safety.hpp"
@@ -26,6 +27,10 @@ struct SupervisorOptions {
   std::string executable;                // of the keeper: an absolute path
   std::vector<std::string> keeper_args;  // empty: {"keeper", "--state-dir", state_dir}
   std::vector<ServiceSpec> specs;
+  // Where the keeper belongs to root and this process does not: who starts it and tells it what to
+  // run; `executable` and `keeper_args` are then not used. Called by the backend's thread, and
+  // reconfigure() is called once that one has the new settings.
+  SeeToKeeper opener;
 };
 
 class SupervisorScm final : public Scm {

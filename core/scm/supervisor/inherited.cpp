@@ -35,7 +35,8 @@ Fd adopt(int fd) {
   return Fd(fd);
 }
 
-// Empty for anything but a datagram socket with such a name.
+}  // namespace
+
 std::string abstract_name(int fd) {
   int type = 0;
   socklen_t type_size = sizeof type;
@@ -49,8 +50,6 @@ std::string abstract_name(int fd) {
   }
   return std::string(name.sun_path + 1, size - kBeforeText);
 }
-
-}  // namespace
 
 void set_inheritable(int fd, bool inheritable) {
   if (fd >= 0) (void)::fcntl(fd, F_SETFD, inheritable ? 0 : FD_CLOEXEC);

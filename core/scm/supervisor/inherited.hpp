@@ -13,6 +13,8 @@ namespace noforce::supervisor {
 // Keeps a descriptor open over the next exec, or no longer.
 void set_inheritable(int fd, bool inheritable);
 
+// The abstract name of a datagram socket; empty for any other descriptor.
+[[nodiscard]] std::string abstract_name(int fd);
 // The predecessor's descriptor of this file, which holds its lock; empty when there is none.
 [[nodiscard]] Fd inherited_file(int folder, const char* name);
 // Sockets bound to abstract names, by name.

@@ -20,6 +20,7 @@
 
 #include "core/clock.hpp"
 #include "core/scm/supervisor/inherited.hpp"
+#include "core/scm/supervisor/keeper_door.hpp"
 #include "core/scm/supervisor/keeper_files.hpp"
 #include "core/scm/supervisor/kept_service.hpp"
 #include "core/text.hpp"
@@ -31,7 +32,12 @@ constexpr int kReapedPerTurn = 256;
 
 class Keeper final : public AgentLink::Handler {
  public:
-  explicit Keeper(const KeeperOptions& options) : options_(options), link_(loop_, *this) {}
+  explicit Keeper(const KeeperOptions& options)
+      : options_(options),
+        door_(loop_, options.face,
+              [this](Fd peer, std::uint32_t user) { welcome(std::move(peer), user); }),
+        link_(loop_, *this),
+        opener_(loop_, *this) {}
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
 
@@ -40,9 +46,9 @@ class Keeper final : public AgentLink::Handler {
   void run();
 
   // AgentLink::Handler
-  void received(const Message& message, Fd descriptor) override;
+  void received(AgentLink& from, const Message& message, Fd descriptor) override;
   void malformed(const std::string& why) override { files_.log("ignored a message: " + why); }
-  void connected(bool now) override;
+  void connected(AgentLink& link, bool now) override;
   [[nodiscard]] std::optional<Status> status_of(const std::string& service) override;
 
  private:
@@ -55,12 +61,14 @@ class Keeper final : public AgentLink::Handler {
   void reap();
   void look_at_due();
   void sweep();
+  void welcome(Fd peer, std::uint32_t user);
+  [[nodiscard]] bool may_say(const AgentLink& from, const Message& message) const;
   void define(const ServiceSpec& spec);
-  void defined_all();
+  void defined_all(AgentLink& from);
   void control(const Command& command);
   void query(const std::string& service);
-  void end();
-  void replace(const Replace& wish);
+  void end(AgentLink& from);
+  void replace(AgentLink& from, const Replace& wish);
   // Executes the successor in this process, if all are settled. Returns when it did not.
   void make_way();
   void hand_on(bool hand_on);
@@ -69,7 +77,9 @@ class Keeper final : public AgentLink::Handler {
   KeeperOptions options_;
   KeeperFiles files_;
   EventLoop loop_;
-  AgentLink link_;
+  KeeperDoor door_;
+  AgentLink link_;    // the agent: all of it, or its face
+  AgentLink opener_;  // where there is a face: who says what is run
   Premises premises_;
   Fd signals_;
   EventLoop::Id signals_watch_ = 0;
@@ -77,15 +87,19 @@ class Keeper final : public AgentLink::Handler {
   bool ending_ = false;
   bool taken_out_ = false;              // something may have to be swept
   std::vector<std::string> successor_;  // argv of the program that is to take over; empty: none
+  AgentLink* successor_wished_by_ = nullptr;
 
   Services services_;
-  std::set<std::string> defining_;  // since the agent's last DefinedAll
+  std::set<std::string> defining_;  // since the last DefinedAll
   std::set<KeptService*> touched_;  // in this turn
   std::set<KeptService*> waiting_;  // with a due()
 };
 
 std::string Keeper::set_up() {
   if (auto failed = files_.open(options_.state_dir); !failed.empty()) return failed;
+  if (options_.face && !files_.only_ours()) {
+    return options_.state_dir + " must belong to root and be writable by nobody else";
+  }
   premises_.loop = &loop_;
   premises_.link = &link_;
   premises_.records = files_.records();
@@ -101,12 +115,17 @@ std::string Keeper::set_up() {
     limit.rlim_cur = limit.rlim_max;  // a few for each service
     (void)::setrlimit(RLIMIT_NOFILE, &limit);
   }
+  if (::getrlimit(RLIMIT_CORE, &limit) == 0) {
+    premises_.core.emplace(limit.rlim_cur, limit.rlim_max);
+    limit.rlim_cur = 0;  // services' environments may hold secrets
+    (void)::setrlimit(RLIMIT_CORE, &limit);
+  }
   (void)::chdir("/");  // holds on to no file system
   // What a service leaves behind comes to the keeper to be reaped, and stays findable.
   (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (auto failed = watch_signals(); !failed.empty()) return failed;
   take_up_all();
-  if (const int failed = link_.listen(files_.state()); failed != 0) {
+  if (const int failed = door_.listen(files_.state()); failed != 0) {
     return "cannot listen on keeper.sock: " + errno_sentence(failed);
   }
   files_.log("keeper runs with pid " + std::to_string(::getpid()) + ", " +
@@ -142,7 +161,7 @@ void Keeper::take_up_all() {
 }
 
 void Keeper::run() {
-  while (!ending_ || !link_.idle()) {
+  while (!ending_ || !link_.idle() || !opener_.idle()) {
     try {
       turn();
     } catch (const std::exception& failure) {
@@ -150,10 +169,12 @@ void Keeper::run() {
     } catch (...) {
       files_.log("an event was lost");
     }
-    if (ending_ && !link_.greeted()) break;
+    if (ending_ && !link_.greeted() && !opener_.greeted()) break;
   }
   files_.log("keeper ends");
-  link_.close(files_.state());
+  link_.disconnect();
+  opener_.disconnect();
+  door_.close(files_.state());
 }
 
 void Keeper::turn() {
@@ -175,6 +196,7 @@ void Keeper::turn() {
   }
   sweep();
   link_.flush();
+  opener_.flush();
   if (premises_.draining && up().empty()) ending_ = true;
   make_way();
 }
@@ -246,12 +268,29 @@ void Keeper::sweep() {
 
 // ---- the agent
 
-void Keeper::connected(bool now) {
-  defining_.clear();
-  files_.log(now ? "an agent is connected" : "the agent is gone");
-  if (!now) return;
+void Keeper::welcome(Fd peer, std::uint32_t user) {
+  const Hello hello{.pid = ::getpid(), .replaceable = true, .face = options_.face};
+  const bool face = !options_.face || user == *options_.face;
+  (face ? link_ : opener_).meet(std::move(peer), hello);
+}
+
+void Keeper::connected(AgentLink& link, bool now) {
+  const bool opener = &link == &opener_;
+  if (opener || !options_.face) defining_.clear();
+  const std::string who = opener ? "the opener" : options_.face ? "the face" : "an agent";
+  files_.log(who + (now ? " is connected" : " is gone"));
+  if (!now || opener) return;
   for (auto& [name, service] : services_)
     service->hand_out_notify();
+}
+
+// Which of the two says what is run, and which one when.
+bool Keeper::may_say(const AgentLink& from, const Message& message) const {
+  if (!options_.face || std::holds_alternative<End>(message)) return true;
+  const bool of_the_opener = std::holds_alternative<Define>(message) ||
+                             std::holds_alternative<DefinedAll>(message) ||
+                             std::holds_alternative<Replace>(message);
+  return of_the_opener == (&from == &opener_);
 }
 
 std::optional<Status> Keeper::status_of(const std::string& service) {
@@ -260,13 +299,21 @@ std::optional<Status> Keeper::status_of(const std::string& service) {
   return found->second->machine().status();
 }
 
-void Keeper::received(const Message& message, Fd descriptor) {
+void Keeper::received(AgentLink& from, const Message& message, Fd descriptor) {
+  if (std::holds_alternative<UnknownMessage>(message)) return;
+  const auto* wish = std::get_if<Replace>(&message);
+  if (!may_say(from, message)) {
+    files_.log("refused what only " + std::string(&from == &link_ ? "root" : "the agent's face") +
+               " may say");
+    if (wish != nullptr) return from.say(StaysAsItIs{.why = "only root may replace this keeper"});
+    return from.refuse("this keeper takes definitions from root, and controls from its face");
+  }
+  if (wish != nullptr) return replace(from, *wish);
   if (const auto* d = std::get_if<Define>(&message)) return define(d->spec);
-  if (std::holds_alternative<DefinedAll>(message)) return defined_all();
+  if (std::holds_alternative<DefinedAll>(message)) return defined_all(from);
   if (const auto* c = std::get_if<Command>(&message)) return control(*c);
   if (const auto* q = std::get_if<Query>(&message)) return query(q->service);
-  if (std::holds_alternative<End>(message)) return end();
-  if (const auto* wish = std::get_if<Replace>(&message)) return replace(*wish);
+  if (std::holds_alternative<End>(message)) return end(from);
   if (const auto* held = std::get_if<HeldSocket>(&message)) {
     const auto found = services_.find(held->service);
     if (found != services_.end()) found->second->take_notify(held->address, std::move(descriptor));
@@ -292,7 +339,7 @@ void Keeper::define(const ServiceSpec& spec) {
       failed == 0 ? std::string() : "its definition cannot be written: " + errno_sentence(failed));
 }
 
-void Keeper::defined_all() {
+void Keeper::defined_all(AgentLink& from) {
   for (auto& [name, service] : services_) {
     if (defining_.contains(name)) continue;
     service->machine().take_out();
@@ -300,6 +347,7 @@ void Keeper::defined_all() {
   }
   defining_.clear();
   sweep();
+  if (&from == &opener_) return from.say(StatusAll{});
   query({});
 }
 
@@ -344,25 +392,26 @@ std::vector<std::string> Keeper::up() const {
   return names;
 }
 
-void Keeper::end() {
+void Keeper::end(AgentLink& from) {
   const auto names = up();
   if (names.empty()) {
     ending_ = true;
-    link_.say(EndAnswer{});
+    from.say(EndAnswer{});
     return;
   }
-  link_.say(EndAnswer{.refused = "services are up: " + list_names(names)});
+  from.say(EndAnswer{.refused = "services are up: " + list_names(names)});
 }
 
 // ---- another program in this process
 
-void Keeper::replace(const Replace& wish) {
+void Keeper::replace(AgentLink& from, const Replace& wish) {
   const bool usable = !wish.argv.empty() && wish.argv.front().starts_with('/');
   if (usable && !ending_ && !premises_.draining) {
+    successor_wished_by_ = &from;
     successor_ = wish.argv;  // once this turn is done, and what is being started has started
     return;
   }
-  link_.say(
+  from.say(
       StaysAsItIs{.why = usable ? "it is about to end" : "it was given no program to execute"});
 }
 
@@ -393,15 +442,23 @@ void Keeper::make_way() {
                        .rlim_max = premises_.open_files->second};
     (void)::setrlimit(RLIMIT_NOFILE, &found);
   }
+  if (premises_.core) {
+    const rlimit found{.rlim_cur = premises_.core->first, .rlim_max = premises_.core->second};
+    (void)::setrlimit(RLIMIT_CORE, &found);
+  }
   hand_on(true);
   ::execv(argv[0], argv.data());
   const int failed = errno;
   hand_on(false);
   (void)::setrlimit(RLIMIT_NOFILE, &raised);
+  if (premises_.core) {
+    const rlimit none{.rlim_cur = 0, .rlim_max = premises_.core->second};
+    (void)::setrlimit(RLIMIT_CORE, &none);
+  }
   const std::string why = "cannot execute " + words.front() + ": " + errno_sentence(failed);
   files_.log(why);
-  link_.say(StaysAsItIs{.why = why});
-  link_.flush();
+  successor_wished_by_->say(StaysAsItIs{.why = why});
+  successor_wished_by_->flush();
 }
 
 // Standard output is the pipe of whoever started the keeper; nothing may hold it longer.

@@ -10,12 +10,18 @@
 // `logs/NAME.log` (the service's output), `logs/keeper.log`.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace noforce::supervisor {
 
 struct KeeperOptions {
   std::string state_dir;
+  // The user as whom the agent runs, when that is not the keeper's own: from it the keeper takes
+  // controls and nothing that says what is run, which only root may say. The state directory must
+  // then be one that only root can write.
+  std::optional<std::uint32_t> face;
 };
 
 // Runs until the agent asks it to end, or SIGTERM comes, and no service is up: 0. Once it listens

@@ -136,8 +136,10 @@ void KeeperClient::end_keeper(EndKeeper end) {
 void KeeperClient::connect() {
   auto socket = connect_keeper(options_.state_dir);
   if (!socket && (socket.error() == ENOENT || socket.error() == ECONNREFUSED)) {
-    const auto started = start_keeper(options_.executable, options_.keeper_args, options_.state_dir,
-                                      cancel_, kStartPatience);
+    const auto started = options_.opener
+                             ? options_.opener()
+                             : start_keeper(options_.executable, options_.keeper_args,
+                                            options_.state_dir, cancel_, kStartPatience);
     socket = connect_keeper(options_.state_dir);
     if (!started && !socket) {
       log_warning(kComponent, "no keeper: " + started.error());
@@ -244,7 +246,8 @@ void KeeperClient::take(const Message& message, Fd descriptor) {
 
 // Whether it runs another program than ours, and could run ours.
 bool KeeperClient::to_be_replaced(const Hello& keeper) const {
-  return keeper.replaceable && !stays_ && runs_other_program(keeper.pid, options_.executable);
+  return !options_.opener && keeper.replaceable && !stays_ &&
+         runs_other_program(keeper.pid, options_.executable);
 }
 
 void KeeperClient::met(const Hello& keeper) {
@@ -296,6 +299,7 @@ void KeeperClient::greeted() {
 
 void KeeperClient::send_definitions() {
   inventory_.begin_hearing_all();
+  if (options_.opener) return send(Query{});  // it has defined them
   for (const auto& [name, spec] : inventory_.specs()) {
     std::string bytes = encode(Define{.spec = spec});
     if (bytes.size() <= kMaxMessage) outbox_.push_back({.bytes = std::move(bytes)});

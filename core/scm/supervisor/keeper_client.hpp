@@ -11,6 +11,7 @@
 #include "core/scm/port.hpp"
 #include "core/scm/supervisor/event_loop.hpp"
 #include "core/scm/supervisor/inventory.hpp"
+#include "core/scm/supervisor/keeper_start.hpp"
 #include "core/scm/supervisor/mailbox.hpp"
 #include "core/scm/supervisor/packet.hpp"
 #include "core/scm/supervisor/protocol.hpp"
@@ -25,6 +26,7 @@ class KeeperClient {
     std::string executable;
     std::vector<std::string> keeper_args;
     std::vector<ServiceSpec> specs;
+    SeeToKeeper opener;  // empty: the keeper is started, replaced and told what to run from here
   };
   struct Outlets {
     std::function<void(PicturePtr)> publish;
@@ -73,6 +75,7 @@ class KeeperClient {
   void end_answered(const EndAnswer& answer);
 
   void send(const Message& message, Fd descriptor = {});
+  // Afterwards every service is heard of.
   void send_definitions();
   void send_control(Outstanding& outstanding);
   void flush();

@@ -85,6 +85,12 @@ std::string KeeperFiles::open(const std::string& state_dir) {
   return {};
 }
 
+bool KeeperFiles::only_ours() const {
+  struct stat status{};
+  return ::fstat(state(), &status) == 0 && status.st_uid == ::geteuid() &&
+         (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
 void KeeperFiles::hand_on_lock(bool hand_on) {
   set_inheritable(lock_.get(), hand_on);
 }

@@ -17,6 +17,9 @@ class KeeperFiles {
   // Left to the program that this process executes next, so that no other keeper comes in between.
   void hand_on_lock(bool hand_on);
 
+  // Whether the state directory is this user's, and nobody else can write it.
+  [[nodiscard]] bool only_ours() const;
+
   [[nodiscard]] int state() const { return state_.get(); }
   [[nodiscard]] int records() const { return records_.get(); }
   [[nodiscard]] int logs() const { return logs_.get(); }

@@ -15,7 +15,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "core/scm/supervisor/agent_link.hpp"
+#include "core/scm/supervisor/keeper_door.hpp"
 #include "core/scm/supervisor/process.hpp"
 
 namespace noforce::supervisor {
@@ -73,7 +73,7 @@ std::expected<std::string, std::string> read_line(int fd, int cancel, Millisecon
 }  // namespace
 
 std::expected<Fd, int> connect_keeper(const std::string& state_dir) {
-  const Fd folder(::open(state_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Fd folder(::open(state_dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return std::unexpected(errno);
   Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return std::unexpected(errno);

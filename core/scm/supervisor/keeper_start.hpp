@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,10 @@ namespace noforce::supervisor {
 
 // How the sentence of a keeper begins that found another one on its state directory.
 inline constexpr std::string_view kAnotherKeeper = "another keeper runs";
+
+// Asks whoever may do so to see to it that a keeper runs, with the present definitions; why it does
+// not.
+using SeeToKeeper = std::function<std::expected<void, std::string>()>;
 
 // A connection to the keeper of this state directory; errno when none listens.
 [[nodiscard]] std::expected<Fd, int> connect_keeper(const std::string& state_dir);

@@ -146,7 +146,8 @@ LaunchPlan KeptService::plan_for(const std::vector<std::string>& argv) const {
                   .directory = spec.directory,
                   .environment = spec.environment,
                   .limits = spec.limits,
-                  .open_files = premises_.open_files};
+                  .open_files = premises_.open_files,
+                  .core = premises_.core};
   if (notify_) plan.environment.emplace_back("NOTIFY_SOCKET", "@" + notify_address_);
   return plan;
 }

@@ -37,6 +37,7 @@ struct Premises {
   std::string boot;
   bool draining = false;
   std::optional<std::pair<std::uint64_t, std::uint64_t>> open_files;
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> core;
   std::map<std::int64_t, Ended> children;       // by pid
   std::set<KeptService*> leavers;               // ended; some of their processes may remain
   std::function<void(KeptService&)> touched;    // its due() may be another one now

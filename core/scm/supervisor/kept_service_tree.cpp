@@ -159,6 +159,7 @@ void KeptService::listen_to(NotifySocket socket) {
 
 void KeptService::take_notify(const std::string& address, Fd socket) {
   if (notify_ || address.empty() || address != notify_address_ || !socket) return;
+  if (abstract_name(socket.get()) != address) return;  // anything else might never be emptied
   machine_.note("notify", "");
   listen_to(NotifySocket(std::move(socket)));
   changed(true);

@@ -63,9 +63,11 @@ bool told_to_go() {
 }
 
 void set_limits(const LaunchPlan& plan) {
-  if (plan.open_files) {
-    const rlimit limit{.rlim_cur = plan.open_files->first, .rlim_max = plan.open_files->second};
-    (void)::setrlimit(RLIMIT_NOFILE, &limit);
+  for (const auto& [number, found] :
+       {std::pair(RLIMIT_NOFILE, plan.open_files), std::pair(RLIMIT_CORE, plan.core)}) {
+    if (!found) continue;
+    const rlimit limit{.rlim_cur = found->first, .rlim_max = found->second};
+    (void)::setrlimit(number, &limit);
   }
   for (const auto& [name, value] : plan.limits) {
     const auto number = limit_number(name);

@@ -26,6 +26,8 @@ struct LaunchPlan {
   // Soft and hard RLIMIT_NOFILE as the keeper found it, before it raised its own: what select() can
   // count to is what a program expects. `limits` come after it.
   std::optional<std::pair<std::uint64_t, std::uint64_t>> open_files;
+  // Likewise RLIMIT_CORE, before it took its own away.
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> core;
 };
 
 // Where and why a child could not become its program.

@@ -62,6 +62,7 @@ FieldWriter fields_of(const Hello& m) {
   FieldWriter out;
   out.number(1, m.version).number(2, m.oldest).number(3, bits(m.pid));
   out.number(4, m.replaceable ? 1 : 0);
+  if (m.face) out.number(5, *m.face);
   return out;
 }
 
@@ -160,6 +161,7 @@ bool read(std::string_view bytes, Hello& m) {
     if (f.tag == 2) m.oldest = static_cast<std::uint32_t>(f.number());
     if (f.tag == 3) m.pid = f.signed_number();
     if (f.tag == 4) m.replaceable = f.number() != 0;
+    if (f.tag == 5) m.face = static_cast<std::uint32_t>(f.number());
   });
 }
 

@@ -16,6 +16,12 @@
 // kProtocolVersion grows when that would not do (a new state, another meaning): each side says the
 // newest and the oldest that it speaks, and they talk when the ranges overlap.
 //
+// Where the face runs as a user of its own (KeeperOptions::face), there are two peers, told apart by
+// the kernel's word on their user. Root's, the opener, says Define, DefinedAll (and hears StatusAll
+// alone), Replace and End; the face's says Query for what it would else have defined, Command,
+// TcpReady, HeldSocket and End, which is refused while a service is up. Any other message ends the
+// connection with Refused, or is answered with StaysAsItIs.
+//
 // The agent can be upgraded above a keeper that goes on, and the keeper then becomes the agent's
 // program: it is asked to Replace itself, and executes that program in its own process. Its services
 // stay its children, so nothing of them is lost, not even an exit code. Hello, Refused, Replace and
@@ -48,6 +54,8 @@ struct Hello {
   std::uint32_t oldest = kOldestProtocol;
   std::int64_t pid = 0;
   bool replaceable = false;  // a keeper that understands Replace
+  // A keeper that takes definitions from root and controls from this user. Unset: all from its own.
+  std::optional<std::uint32_t> face;
 
   bool operator==(const Hello&) const = default;
 };
