@@ -158,6 +158,7 @@ class Reader {
     }
     read(*table, "state_dir", server.state_dir);
     absolute(place_of(*table, "state_dir"), "state_dir", server.state_dir);
+    own_user(*table);
     read(*table, "names", server.names);
     for (std::size_t i = 0; i < server.names.size(); ++i) {
       const std::string& name = server.names[i];
@@ -169,6 +170,30 @@ class Reader {
           element_of(*table, "names", i),
           "'names' holds host names without scheme or port, and " + shown(name) + " is none");
     }
+  }
+
+  // The agent's own user, and what that brings with it.
+  void own_user(const toml::table& table) {
+    ServerSettings& server = settings_.server;
+    read(table, "user", server.user);
+    read(table, "keeper_dir", server.keeper_dir);
+    if (server.user.empty()) {
+      if (server.keeper_dir.empty()) return;
+      report_.at(place_of(table, "keeper_dir"),
+                 "'keeper_dir' counts with 'user' only: without one all is in 'state_dir'");
+      return;
+    }
+    if (server.keeper_dir.empty()) server.keeper_dir = server.state_dir + "-keeper";
+    absolute(place_of(table, "keeper_dir"), "keeper_dir", server.keeper_dir);
+    const auto inner = std::filesystem::path(server.keeper_dir).lexically_normal().string() + "/";
+    const auto outer = std::filesystem::path(server.state_dir).lexically_normal().string() + "/";
+    if (inner.starts_with(outer)) {
+      report_.at(place_of(table, "keeper_dir"),
+                 "'keeper_dir' has to be outside of 'state_dir', which is the user's own");
+    }
+    if (checks_ == MachineChecks::no) return;
+    const auto user = find_user(server.user);
+    if (!user) report_.at(place_of(table, "user"), clean_text(user.error().detail, 300));
   }
 
   void tls() {
@@ -640,10 +665,10 @@ std::expected<Settings, Mistakes> parse(std::string_view text, const std::string
   return settings;
 }
 
-std::expected<Settings, Mistakes> load(const std::string& file) {
+std::expected<Settings, Mistakes> load(const std::string& file, MachineChecks checks) {
   const Result<FileContent> content = read_file(file, largest_file);
   if (!content) return std::unexpected(whole_file(file, content.error().detail));
-  auto settings = parse(content->text, file);
+  auto settings = parse(content->text, file, checks);
   if (settings && !content->distrust.empty() && needs_trust(*settings)) {
     return std::unexpected(
         whole_file(file,

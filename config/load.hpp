@@ -37,6 +37,7 @@ enum class MachineChecks : bool { no, yes };
 
 // The same for a file of at most largest_file bytes. Settings with services or hooks are refused
 // when others than root and the agent's user could have written them.
-[[nodiscard]] std::expected<Settings, Mistakes> load(const std::string& file);
+[[nodiscard]] std::expected<Settings, Mistakes> load(const std::string& file,
+                                                     MachineChecks checks = MachineChecks::yes);
 
 }  // namespace noforce::config

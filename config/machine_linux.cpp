@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <charconv>
+#include <system_error>
 #include <vector>
 
 #include "config/machine.hpp"
@@ -69,6 +71,35 @@ Result<FileContent> read_file(const std::string& path, std::size_t most) {
       return fail(ErrorKind::too_large, "is larger than " + std::to_string(most) + " bytes");
     }
   }
+}
+
+Result<User> find_user(const std::string& name_or_number) {
+  std::vector<char> buffer(16'384);
+  passwd entry{};
+  passwd* found = nullptr;
+  User user;
+  const char* const end = name_or_number.data() + name_or_number.size();
+  const auto [rest, failed] = std::from_chars(name_or_number.data(), end, user.uid);
+  if (failed == std::errc() && rest == end) {
+    (void)::getpwuid_r(user.uid, &entry, buffer.data(), buffer.size(), &found);
+    user.gid = user.uid;
+  } else {
+    (void)::getpwnam_r(name_or_number.c_str(), &entry, buffer.data(), buffer.size(), &found);
+    if (found == nullptr) {
+      return fail(ErrorKind::not_found, "there is no user '" + name_or_number +
+                                            "' on this machine; make one with `useradd --system`");
+    }
+  }
+  if (found != nullptr) {
+    user = {.name = found->pw_name, .uid = found->pw_uid, .gid = found->pw_gid};
+  }
+  constexpr auto nobody_at_all = static_cast<std::uint32_t>(-1);
+  if (user.uid == 0 || user.gid == 0 || user.uid == nobody_at_all) {
+    return fail(ErrorKind::malformed, "'" + name_or_number +
+                                          "' is root, or of root's group; name a user that has no "
+                                          "rights, or leave 'user' out");
+  }
+  return user;
 }
 
 std::string why_not_user(const std::string& user) {

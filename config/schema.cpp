@@ -36,6 +36,10 @@ constexpr auto all_keys = std::to_array<Key>({
      .meaning = "Journal, keys, tokens and logs; made with mode 0700 where it is missing"},
     {.section = "server", .name = "names", .type = ValueType::texts, .fallback = "[]",
      .meaning = "Host names accepted in `Host` besides those of the certificate"},
+    {.section = "server", .name = "user", .type = ValueType::text, .fallback = "\"\"",
+     .meaning = "Started as root, all but what starts services becomes this user: a name or number"},
+    {.section = "server", .name = "keeper_dir", .type = ValueType::text, .fallback = "\"\"",
+     .meaning = "With `user`: root's own part of the state; empty: STATE_DIR-keeper, beside it"},
 
     {.section = "tls", .name = "certificate", .type = ValueType::text, .fallback = "\"\"",
      .meaning = "Chain in PEM, the server's own first; relative to this file"},

@@ -21,6 +21,8 @@ struct ServerSettings {
   std::uint16_t port = 8443;       // 0: a free one
   std::string state_dir = "/var/lib/noforce";
   std::vector<std::string> names;  // accepted in `Host` besides the certificate's own
+  std::string user;                // the agent's, a name or a number; empty: whoever starts it
+  std::string keeper_dir;          // with `user`, never empty: the keeper's part of the state
 
   bool operator==(const ServerSettings&) const = default;
 };
