@@ -82,6 +82,7 @@ Agent::Agent(Parts parts)
     : state_(std::move(parts.state)),
       version_(std::move(parts.version)),
       read_settings_(std::move(parts.read_settings)),
+      opener_(parts.opener),
       itself_{.principal = {.name = std::string(kAgentPrincipal), .role = Role::admin},
               .address = "local"},
       settings_(std::move(parts.settings)) {}
@@ -122,11 +123,15 @@ Result<void> Agent::start_jobs() {
   const MutexLock lock(reload_mutex_);
   events_ = std::make_unique<EventFeed>(UlidSource().next());
 #if NOFORCE_SCM_SUPERVISOR
-  scm_ = std::make_unique<supervisor::SupervisorScm>(
-      supervisor::SupervisorOptions{.state_dir = state_.path(),
-                                    .executable = this_executable(),
-                                    .keeper_args = {},
-                                    .specs = settings_.services});
+  if (opener_ != nullptr) {
+    if (auto runs = opener_->wish(Wish::keeper); !runs) return runs;
+  }
+  scm_ = std::make_unique<supervisor::SupervisorScm>(supervisor::SupervisorOptions{
+      .state_dir = opener_ != nullptr ? settings_.server.keeper_dir : state_.path(),
+      .executable = this_executable(),
+      .keeper_args = {},
+      .specs = settings_.services,
+      .opener = wish_for_keeper()});
   auto jobs = Jobs::start(
       {.journal = *journal_,
        .scm = *scm_,
@@ -140,6 +145,17 @@ Result<void> Agent::start_jobs() {
   return fail(ErrorKind::scm_unavailable, "this build has no SCM backend");
 #endif
 }
+
+#if NOFORCE_SCM_SUPERVISOR
+supervisor::SeeToKeeper Agent::wish_for_keeper() const {
+  if (opener_ == nullptr) return {};
+  return [opener = opener_]() -> std::expected<void, std::string> {
+    auto granted = opener->wish(Wish::keeper);
+    if (granted) return {};
+    return std::unexpected(std::move(granted.error().detail));
+  };
+}
+#endif
 
 Result<void> Agent::open_doors() {
   const MutexLock lock(reload_mutex_);

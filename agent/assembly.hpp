@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/local_socket.hpp"
+#include "agent/opener.hpp"
 #include "agent/state_dir.hpp"
 #include "api/clients.hpp"
 #include "api/face.hpp"
@@ -38,6 +39,8 @@ class Agent {
     std::string version;
     // Reads the settings again, for reload().
     std::function<Result<config::Settings>()> read_settings;
+    // Who looks after the keeper, where that is not this process; null: it is.
+    OpenerLine* opener = nullptr;
   };
 
   // Serves when it returns. Everything that it holds is given back when it fails. The state
@@ -87,6 +90,9 @@ class Agent {
   explicit Agent(Parts parts);
   Result<void> open_journal();
   Result<void> start_jobs();
+#if NOFORCE_SCM_SUPERVISOR
+  [[nodiscard]] supervisor::SeeToKeeper wish_for_keeper() const;
+#endif
   Result<void> open_doors();
   [[nodiscard]] api::TlsFiles tls_files(const config::Settings& settings) const;
   using ClientAuthority = std::shared_ptr<const api::ClientAuthority>;
@@ -111,6 +117,7 @@ class Agent {
   const StateDir state_;
   const std::string version_;
   const std::function<Result<config::Settings>()> read_settings_;
+  OpenerLine* const opener_;
   const Caller itself_;
 
   Mutex reload_mutex_;

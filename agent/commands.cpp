@@ -7,7 +7,6 @@
 
 #include "agent/exit_status.hpp"
 #include "agent/files.hpp"
-#include "config/load.hpp"
 
 namespace noforce::agent {
 
@@ -16,11 +15,11 @@ int report(const Error& error) {
   return exit_status_of(error.kind);
 }
 
-Result<config::Settings> read_settings(const std::string& file) {
+Result<config::Settings> read_settings(const std::string& file, config::MachineChecks checks) {
   std::string path = file;
   if (path.empty() && exists(default_settings)) path = default_settings;
   if (path.empty()) return config::Settings{};
-  auto settings = config::load(path);
+  auto settings = config::load(path, checks);
   if (settings) return std::move(*settings);
   std::string sentence;
   for (const config::Mistake& mistake : settings.error()) {

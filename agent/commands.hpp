@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/state_dir.hpp"
+#include "config/load.hpp"
 #include "config/settings.hpp"
 #include "core/error.hpp"
 
@@ -73,7 +74,8 @@ int report(const Error& error);
 
 // Of the file that was named, of default_settings if it exists, or the defaults. malformed: every
 // mistake, a line each.
-[[nodiscard]] Result<config::Settings> read_settings(const std::string& file);
+[[nodiscard]] Result<config::Settings> read_settings(
+    const std::string& file, config::MachineChecks checks = config::MachineChecks::yes);
 [[nodiscard]] Result<StateDir> find_state_dir(const Where& where);
 
 // "90s", "15m", "12h", "30d", "8w" in seconds; nullopt for anything else.

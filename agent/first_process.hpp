@@ -1,17 +1,29 @@
-// Being the first process of a container: it inherits every orphan and has to reap it, gets no
-// default action for its signals, and takes everything else with it when it ends. So it does
-// nothing but that, and the agent runs below it.
+// Being the process above the agent: a container's first one, which inherits every orphan and has to
+// reap it, gets no default action for its signals, and takes everything else with it when it ends;
+// or the opener (opener.hpp), which keeps rights that the agent does without. Both do as little as
+// they can, and the agent runs below.
 #pragma once
 
 #include <functional>
+
+#include "core/fd.hpp"
 
 namespace noforce::agent {
 
 [[nodiscard]] bool is_first_process();
 
-// Runs `agent` in a child, hands SIGTERM, SIGINT and SIGHUP on to it, reaps whatever ends, and
-// starts it again when it was ended by a signal: its services must not go with it. The child's exit
-// status once it ended by itself. Called before there is a second thread.
-[[nodiscard]] int run_below_first_process(const std::function<int()>& agent);
+struct Below {
+  // In the child, with its end of the line if there is one; its exit status.
+  std::function<int(Fd line)> agent;
+  // In this process, with its own end, when the child said something; false once nothing more can
+  // come. Empty: there is no line.
+  std::function<bool(int line)> hear;
+  // Started again when it was ended by a signal: its services must not go with it.
+  bool again = false;
+};
+
+// Runs `agent` in a child, hands SIGTERM, SIGINT and SIGHUP on to it and reaps whatever ends. The
+// child's exit status; 128 and more when a signal ended it. Called before there is a second thread.
+[[nodiscard]] int run_below(const Below& below);
 
 }  // namespace noforce::agent

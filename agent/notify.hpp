@@ -8,10 +8,16 @@
 
 namespace noforce::agent {
 
+class OpenerLine;
+enum class Wish : char;
+
 class Notifier {
  public:
   // Takes NOTIFY_SOCKET out of the environment, so that no child of ours speaks in our name.
   [[nodiscard]] static Notifier from_environment();
+
+  // In the opener's name, which is the process that the manager knows. The status is the opener's.
+  [[nodiscard]] static Notifier through(OpenerLine& opener);
 
   void ready(std::string_view status) const;
   // Between the two the manager waits; ready() ends it.
@@ -21,10 +27,12 @@ class Notifier {
   void still_stopping(Milliseconds patience, std::string_view status) const;
 
  private:
-  explicit Notifier(std::string socket) : socket_(std::move(socket)) {}
-  void send(const std::string& message) const;
+  Notifier(std::string socket, OpenerLine* opener) : socket_(std::move(socket)), opener_(opener) {}
+  // As a message, or as the wish that stands for it.
+  void send(Wish wish, const std::string& message) const;
 
   std::string socket_;  // a path, "@name" for an abstract one; empty: nobody listens
+  OpenerLine* opener_;  // null: this process speaks for itself
 };
 
 }  // namespace noforce::agent

@@ -9,36 +9,47 @@
 
 #include "agent/files.hpp"
 #include "agent/notify.hpp"
+#include "agent/opener.hpp"
 
 namespace noforce::agent {
 
 Notifier Notifier::from_environment() {
   const char* socket = ::getenv("NOTIFY_SOCKET");
-  Notifier notifier(socket != nullptr ? socket : "");
+  Notifier notifier(socket != nullptr ? socket : "", nullptr);
   ::unsetenv("NOTIFY_SOCKET");
   return notifier;
 }
 
+Notifier Notifier::through(OpenerLine& opener) {
+  return {"", &opener};
+}
+
 void Notifier::ready(std::string_view status) const {
-  send("READY=1\nSTATUS=" + std::string(status));
+  send(Wish::ready, "READY=1\nSTATUS=" + std::string(status));
 }
 
 void Notifier::reloading() const {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  send("RELOADING=1\nMONOTONIC_USEC=" +
-       std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(now).count()));
+  send(Wish::reloading,
+       "RELOADING=1\nMONOTONIC_USEC=" +
+           std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(now).count()));
 }
 
 void Notifier::stopping(std::string_view status) const {
-  send("STOPPING=1\nSTATUS=" + std::string(status));
+  send(Wish::stopping, "STOPPING=1\nSTATUS=" + std::string(status));
 }
 
 void Notifier::still_stopping(Milliseconds patience, std::string_view status) const {
-  send("EXTEND_TIMEOUT_USEC=" + std::to_string(std::chrono::microseconds(patience).count()) +
-       "\nSTATUS=" + std::string(status));
+  send(Wish::more_time,
+       "EXTEND_TIMEOUT_USEC=" + std::to_string(std::chrono::microseconds(patience).count()) +
+           "\nSTATUS=" + std::string(status));
 }
 
-void Notifier::send(const std::string& message) const {
+void Notifier::send(Wish wish, const std::string& message) const {
+  if (opener_ != nullptr) {
+    (void)opener_->wish(wish);
+    return;
+  }
   sockaddr_un address{};
   if (socket_.empty() || socket_.size() >= sizeof(address.sun_path)) return;
   address.sun_family = AF_UNIX;

@@ -12,6 +12,7 @@ void keep_memory_private();
 // The login name of a user, or "uid-1234".
 [[nodiscard]] std::string user_name(unsigned uid);
 [[nodiscard]] std::string this_user();
+[[nodiscard]] bool is_root();
 // The path of this executable, for starting the keeper; empty where the system does not say.
 [[nodiscard]] std::string this_executable();
 

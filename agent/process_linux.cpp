@@ -50,6 +50,10 @@ std::string this_user() {
   return user_name(::geteuid());
 }
 
+bool is_root() {
+  return ::geteuid() == 0;
+}
+
 std::string this_executable() {
   std::error_code error;
   const std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", error);

@@ -1,8 +1,10 @@
 // `serve`: the agent's life from the first look at its settings to the last line of its log.
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "agent/assembly.hpp"
 #include "agent/commands.hpp"
@@ -12,6 +14,7 @@
 #include "agent/lock.hpp"
 #include "agent/log.hpp"
 #include "agent/notify.hpp"
+#include "agent/opener.hpp"
 #include "agent/process.hpp"
 #include "agent/signals.hpp"
 #include "core/text.hpp"
@@ -21,16 +24,27 @@ namespace {
 
 constexpr Milliseconds upkeep_interval = std::chrono::hours(1);
 constexpr Milliseconds more_time{30'000};  // asked of our own service manager, again and again
+constexpr Milliseconds face_ends{10'000};  // how long another one's end may take
 
 class Serving {
  public:
+  // `opener`: of a face; null where this process does all itself.
   Serving(const ServeOptions& options, bool in_container, const Signals& signals,
-          const Notifier& notifier)
-      : options_(options), in_container_(in_container), signals_(signals), notifier_(notifier) {}
+          const Notifier& notifier, OpenerLine* opener)
+      : options_(options),
+        in_container_(in_container),
+        signals_(signals),
+        notifier_(notifier),
+        opener_(opener) {}
 
   int run() {
-    auto settings = read_settings(options_.config);
+    auto settings = read(options_.config);
     if (!settings) return report(settings.error());
+    if (!settings->server.user.empty() && opener_ == nullptr) {
+      return report({.kind = ErrorKind::access_denied,
+                     .detail = "only root can give the agent a user of its own ('user' in [server]"
+                               "): start it as root, or take 'user' out"});
+    }
     if (auto opened = open_log(settings->log.level, settings->log.file); !opened) {
       return report(opened.error());
     }
@@ -40,7 +54,7 @@ class Serving {
     }
     const StateDir state(settings->server.state_dir);
     if (auto good = prepare_private_directory(state.path()); !good) return report(good.error());
-    const auto lock = Lock::take(state.lock());
+    const auto lock = take_lock(state.lock());
     if (!lock) return report(lock.error());
     remove_file(state.address());  // of an agent that had no time to do so
 
@@ -49,7 +63,8 @@ class Serving {
     auto agent = Agent::start({.settings = std::move(*settings),
                                .state = state,
                                .version = options_.version,
-                               .read_settings = [file] { return read_settings(file); }});
+                               .read_settings = [this, file] { return read(file); },
+                               .opener = opener_});
     if (!agent) return report(agent.error());
     agent_ = std::move(*agent);
     ready();
@@ -59,7 +74,27 @@ class Serving {
   }
 
  private:
+  // What only root can see, its opener has looked at.
+  [[nodiscard]] Result<config::Settings> read(const std::string& file) const {
+    return read_settings(file, config::MachineChecks(opener_ == nullptr));
+  }
+
+  // The face of an opener that has just been ended by force may still be about to end.
+  [[nodiscard]] Result<Lock> take_lock(const std::string& path) const {
+    const MonoTime until =
+        system_clock().mono() + (opener_ != nullptr ? face_ends : Milliseconds(0));
+    for (;;) {
+      auto lock = Lock::take(path);
+      if (lock || lock.error().kind != ErrorKind::busy) return lock;
+      const auto left = std::chrono::floor<Milliseconds>(until - system_clock().mono());
+      constexpr Milliseconds look{50};
+      if (left <= Milliseconds(0) || signals_.wait(std::min(left, look)) == Told::end) return lock;
+    }
+  }
+
+  // An opener that was ended by force took nothing with it.
   [[nodiscard]] bool must_stop_services() const {
+    if (opener_ != nullptr && !opener_->is_held()) return false;
     return in_container_ || agent_->on_exit() == config::OnExit::stop;
   }
 
@@ -134,6 +169,7 @@ class Serving {
   const bool in_container_;
   const Signals& signals_;
   const Notifier& notifier_;
+  OpenerLine* const opener_;
   MonoTime next_extension_{};
   std::unique_ptr<Agent> agent_;
 };
@@ -143,12 +179,27 @@ class Serving {
 int serve(const ServeOptions& options) {
   keep_memory_private();
   const bool in_container = is_first_process();
+  if (is_root()) {
+    auto settings = read_settings(options.config);
+    if (settings && !settings->server.user.empty()) {
+      const std::string file = settings->file;
+      return run_opener({.settings = std::move(*settings),
+                         .read_settings = [file] { return read_settings(file); },
+                         .first_process = in_container},
+                        [&options, in_container](OpenerLine& opener) {
+                          const Signals signals;
+                          const Notifier notifier = Notifier::through(opener);
+                          return Serving(options, in_container, signals, notifier, &opener).run();
+                        });
+    }
+  }
   const auto run = [&options, in_container] {
     const Signals signals;
     const Notifier notifier = Notifier::from_environment();
-    return Serving(options, in_container, signals, notifier).run();
+    return Serving(options, in_container, signals, notifier, nullptr).run();
   };
-  return in_container ? run_below_first_process(run) : run();
+  if (!in_container) return run();
+  return run_below({.agent = [&run](const Fd&) { return run(); }, .hear = {}, .again = true});
 }
 
 }  // namespace noforce::agent

@@ -25,9 +25,17 @@ void push_components(std::deque<std::string>& components, const std::string& pat
 
 class Walk {
  public:
-  explicit Walk(const std::string& program) : program_(program) {}
+  Walk(const std::string& program, uid_t user) : program_(program), user_(user) {}
 
-  Result<void> run() {
+  // Where it can be executed, too.
+  Result<void> to_program() {
+    if (auto trusted = to_the_end(); !trusted) return trusted;
+    if (!S_ISREG(status_.st_mode)) return refuse(here_ + " is no regular file");
+    if (::access(here_.c_str(), X_OK) != 0) return refuse(here_ + " cannot be executed", errno);
+    return {};
+  }
+
+  Result<void> to_the_end() {
     if (program_.empty() || program_.front() != '/') return refuse("is no absolute path");
     push_components(rest_, program_);
     if (auto root = look_at("/"); !root) return root;
@@ -42,8 +50,6 @@ class Walk {
       }
       if (auto step = enter(here_ == "/" ? "/" + name : here_ + "/" + name); !step) return step;
     }
-    if (!S_ISREG(status_.st_mode)) return refuse(here_ + " is no regular file");
-    if (::access(here_.c_str(), X_OK) != 0) return refuse(here_ + " cannot be executed", errno);
     return {};
   }
 
@@ -66,7 +72,7 @@ class Walk {
 
   Result<void> look_at(const std::string& path) {
     if (::lstat(path.c_str(), &status_) != 0) return refuse(path + " cannot be found", errno);
-    if (status_.st_uid != 0 && status_.st_uid != ::geteuid()) {
+    if (status_.st_uid != 0 && status_.st_uid != user_) {
       return refuse(path + " belongs to neither root nor the agent's user");
     }
     // A link has no mode of its own; who may replace it is said by its directory.
@@ -88,6 +94,7 @@ class Walk {
   }
 
   const std::string& program_;
+  const uid_t user_;
   std::deque<std::string> rest_;
   std::string here_ = "/";
   struct stat status_{};
@@ -97,7 +104,16 @@ class Walk {
 }  // namespace
 
 Result<void> check_trusted_program(const std::string& path) {
-  return Walk(path).run();
+  return Walk(path, ::geteuid()).to_program();
+}
+
+Result<void> check_trusted_path(const std::string& path, std::uint32_t user) {
+  auto trusted = Walk(path, user).to_the_end();
+  // What was passed on the way was looked at: nobody else can put something there.
+  if (trusted || trusted.error().native_code == ENOENT) return {};
+  const std::string& detail = trusted.error().detail;
+  return fail(ErrorKind::access_denied,
+              "'" + path + "' could be changed by others: " + detail.substr(detail.find(": ") + 2));
 }
 
 }  // namespace noforce

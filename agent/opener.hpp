@@ -1,0 +1,59 @@
+// Where the settings name a user ([server] user), `serve` is two processes. The opener stays root: it
+// reads the settings, prepares the directories, starts the keeper and tells it what to run. The face
+// runs below it as that user, for good: network, TLS, JSON, journal, hooks. Between them is one line,
+// over which the face can wish for what stands in `Wish`, one byte each and nothing besides; so a
+// face that was taken over can have done again what the settings say, and nothing else.
+//
+// The keeper belongs to root (keeper_door.hpp) and starts services as whatever user they are to be.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "agent/first_process.hpp"
+#include "config/settings.hpp"
+#include "core/error.hpp"
+#include "core/fd.hpp"
+#include "core/thread_safety.hpp"
+
+namespace noforce::agent {
+
+enum class Wish : char {
+  keeper = 'k',       // see to it that the keeper runs, with the definitions of the last reload
+  definitions = 'd',  // read the settings again, and tell the keeper what they say
+  // To our own service manager, in the opener's words:
+  ready = 'r',
+  reloading = 'l',
+  stopping = 's',
+  more_time = 'm',
+};
+
+// The face's end of the line. Any thread; one wish at a time.
+class OpenerLine {
+ public:
+  OpenerLine(Fd line, std::int64_t opener);
+
+  // Waits until it is granted, for as long as the keeper takes; or the opener's sentence why not.
+  [[nodiscard]] Result<void> wish(Wish what);
+  // Whether the opener still runs. When it ends, this process gets SIGTERM.
+  [[nodiscard]] bool is_held() const;
+
+ private:
+  const std::int64_t opener_;
+  Mutex mutex_;
+  Fd line_ NOFORCE_GUARDED_BY(mutex_);
+};
+
+struct OpenerOptions {
+  config::Settings settings;  // with a user
+  std::function<Result<config::Settings>()> read_settings;
+  bool first_process = false;  // a container's: it starts the face again when a signal ended it
+};
+
+// Runs `face` below it as the settings' user, until it ends: its exit status. Called by root, before
+// there is a second thread.
+[[nodiscard]] int run_opener(const OpenerOptions& options,
+                             const std::function<int(OpenerLine&)>& face);
+
+}  // namespace noforce::agent
