@@ -37,7 +37,8 @@ Result<StateDir> find_state_dir(const Where& where) {
       text.pop_back();
     return StateDir(text);
   }
-  auto settings = read_settings(where.config);
+  // Only the place is asked for, maybe by a user who could not run what the settings name.
+  auto settings = read_settings(where.config, config::MachineChecks::no);
   if (!settings) return std::unexpected(settings.error());
   return StateDir(settings->server.state_dir);
 }

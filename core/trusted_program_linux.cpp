@@ -5,6 +5,7 @@
 #include <climits>
 #include <cstring>
 #include <deque>
+#include <utility>
 
 #include "core/trusted_program.hpp"
 
@@ -25,7 +26,8 @@ void push_components(std::deque<std::string>& components, const std::string& pat
 
 class Walk {
  public:
-  Walk(const std::string& program, uid_t user) : program_(program), user_(user) {}
+  Walk(const std::string& program, uid_t user, std::string whose)
+      : program_(program), user_(user), whose_(std::move(whose)) {}
 
   // Where it can be executed, too.
   Result<void> to_program() {
@@ -73,7 +75,7 @@ class Walk {
   Result<void> look_at(const std::string& path) {
     if (::lstat(path.c_str(), &status_) != 0) return refuse(path + " cannot be found", errno);
     if (status_.st_uid != 0 && status_.st_uid != user_) {
-      return refuse(path + " belongs to neither root nor the agent's user");
+      return refuse(path + " belongs to neither root nor " + whose_);
     }
     // A link has no mode of its own; who may replace it is said by its directory.
     if (S_ISLNK(status_.st_mode) || (status_.st_mode & 0022) == 0) return {};
@@ -95,6 +97,7 @@ class Walk {
 
   const std::string& program_;
   const uid_t user_;
+  const std::string whose_;
   std::deque<std::string> rest_;
   std::string here_ = "/";
   struct stat status_{};
@@ -104,11 +107,11 @@ class Walk {
 }  // namespace
 
 Result<void> check_trusted_program(const std::string& path) {
-  return Walk(path, ::geteuid()).to_program();
+  return Walk(path, ::geteuid(), "the agent's user").to_program();
 }
 
 Result<void> check_trusted_path(const std::string& path, std::uint32_t user) {
-  auto trusted = Walk(path, user).to_the_end();
+  auto trusted = Walk(path, user, "user " + std::to_string(user)).to_the_end();
   // What was passed on the way was looked at: nobody else can put something there.
   if (trusted || trusted.error().native_code == ENOENT) return {};
   const std::string& detail = trusted.error().detail;

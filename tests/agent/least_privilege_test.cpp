@@ -191,7 +191,7 @@ TEST_F(AnAgentWithAUser, GetsItsKeeperBackFromTheOpener) {
   const auto service = processes_with(mark("a"));
   const pid_t before = keeper();
   ::kill(before, SIGKILL);
-  ASSERT_TRUE(eventually([&] { return keeper() != before && ::kill(keeper(), 0) == 0; }));
+  ASSERT_TRUE(eventually([&] { return keeper() != before && !user_of(keeper()).empty(); }));
   EXPECT_EQ(user_of(keeper()), "0");
   EXPECT_EQ(processes_with(mark("a")), service);
   // And it is the face's again.
@@ -239,7 +239,7 @@ TEST_F(AnAgentWithAUser, EndsWithItsOpenerAndItsServicesRunOn) {
   // At once, as a service manager would: it waits for the old face's end.
   ServedAgent next(settings(), state());
   ASSERT_TRUE(next.is_serving()) << next.log();
-  EXPECT_NE(::kill(face, 0), 0) << "the old face is still there";
+  EXPECT_THAT(status_of(face, "State"), ::testing::AnyOf("", ::testing::StartsWith("Z")));
   EXPECT_EQ(processes_with(mark("a")), service);
   EXPECT_EQ(next.end(), 0) << next.log();
   EXPECT_TRUE(nothing_is_left());
@@ -306,7 +306,7 @@ TEST_F(AnAgentWithAUser, RunsNoProgramThatItsUserCouldChange) {
                  "/tail\", \"-f\", \"/dev/null\"]\n");
   init();
   const Outcome refused = run({"serve", "--config", settings()});
-  EXPECT_EQ(refused.status, 4) << refused.err;
+  EXPECT_NE(refused.status, 0);
   EXPECT_THAT(refused.err, HasSubstr("service a: '" + bin + "/tail' could be changed by others"));
 }
 
@@ -343,7 +343,7 @@ TEST_F(AnAgentWithAUser, TakesOverWhatAnAgentWithoutOneLeft) {
   EXPECT_TRUE(runs("a")) << agent.log();
   EXPECT_TRUE(std::filesystem::exists(keeper_dir() + "/logs/a.log"));
   EXPECT_FALSE(std::filesystem::exists(state() + "/logs"));
-  EXPECT_THAT(run({"audit", "verify", "--state-dir", state()}).out, HasSubstr("whole"));
+  EXPECT_EQ(run({"audit", "verify", "--state-dir", state()}).status, 0);
 }
 
 TEST_F(AnAgentWithAUser, CannotTouchWhatIsRoots) {
