@@ -4,6 +4,7 @@
 
 #include "agent/commands.hpp"
 #include "agent/exit_status.hpp"
+#include "agent/files.hpp"
 #include "core/journal_backup.hpp"
 
 namespace noforce::agent {
@@ -11,6 +12,10 @@ namespace noforce::agent {
 int backup(const Where& where, const std::string& file) {
   const auto state = find_state_dir(where);
   if (!state) return report(state.error());
+  // Root opens nothing where another user could have put a link.
+  if (exists(state->path())) {
+    if (auto own = prepare_private_directory(state->path()); !own) return report(own.error());
+  }
   const std::string target = std::filesystem::absolute(file).lexically_normal().string();
   const auto copy = copy_journal(state->journal(), target);
   if (!copy) {

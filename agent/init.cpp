@@ -237,6 +237,10 @@ Result<void> renew(const InitOptions& options) {
   if (!settings) return std::unexpected(settings.error());
   const auto state = find_state_dir(options.where);
   if (!state) return std::unexpected(state.error());
+  // Root does not write where another user could have put a link.
+  if (exists(state->path())) {
+    if (auto own = prepare_private_directory(state->path()); !own) return own;
+  }
   const auto ca = read_pair(state->ca_certificate(), state->ca_key());
   if (!ca) {
     return fail(ca.error().kind,

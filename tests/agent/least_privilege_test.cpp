@@ -370,6 +370,23 @@ TEST_F(AnAgentWithAUser, CannotTouchWhatIsRoots) {
   EXPECT_THAT(refused.error().detail, HasSubstr("could be changed by others"));
 }
 
+TEST_F(AnAgentWithAUser, IsNotAdministeredByRootInItsOwnDirectory) {
+  // Where the user could have put a link in the way.
+  write_settings("");
+  init();
+  const config::User user{.name = {}, .uid = kFace, .gid = kFace};
+  ASSERT_TRUE(prepare_for_face(state(), keeper_dir(), user));
+  const std::vector<std::vector<std::string>> all{
+      {"cert", "renew"}, {"backup", dir / "copy"}, {"token", "list"}, {"init"}};
+  for (std::vector<std::string> words : all) {
+    words.insert(words.end(), {"--state-dir", state()});
+    const Outcome refused = run(words);
+    EXPECT_NE(refused.status, 0) << words.front();
+    EXPECT_THAT(refused.err, HasSubstr("belongs to user 61234")) << words.front();
+  }
+  EXPECT_FALSE(std::filesystem::exists(dir / "copy"));
+}
+
 // System calls -------------------------------------------------------------------------------------
 
 TEST(RefusedCalls, AreAnsweredWithEPERMThoughTheProcessIsRoot) {
