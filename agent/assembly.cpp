@@ -180,6 +180,7 @@ Result<void> Agent::open_doors() {
   server_ = api::make_server(
       [face = face_.get()](const api::Request& request) { return face->handle(request); },
       server_limits(settings_.limits));
+  events_->set_listener([server = server_.get()] { server->look_again(); });
 
   const config::ServerSettings& server = settings_.server;
   const bool ipv6 = server.host.find(':') != std::string::npos;
@@ -191,12 +192,15 @@ Result<void> Agent::open_doors() {
 
   auto local =
       open_local_socket(state_.socket(), [this](const std::string& user, std::string_view request) {
-        return administer({.journal = *journal_,
-                           .credentials = *credentials_,
-                           .jobs = jobs_.get(),
-                           .reload = [this](const std::string& by) { return reload(by); },
-                           .hold_released = [this] { start_what_is_due(); }},
-                          user, request);
+        const auto answer =
+            administer({.journal = *journal_,
+                        .credentials = *credentials_,
+                        .jobs = jobs_.get(),
+                        .reload = [this](const std::string& by) { return reload(by); },
+                        .hold_released = [this] { start_what_is_due(); }},
+                       user, request);
+        server_->look_again();  // a credential may be gone
+        return answer;
       });
   if (!local) return std::unexpected(local.error());
   local_socket_ = std::move(*local);
@@ -414,6 +418,7 @@ void Agent::stop() {
   if (jobs_) jobs_->stop();
   if (started_) note(std::string(kAgentPrincipal), "agent.stopped", "ok", "noforce " + version_);
   started_ = false;
+  if (events_) events_->set_listener({});
   server_.reset();
   face_.reset();
   jobs_.reset();

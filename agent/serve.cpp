@@ -17,6 +17,7 @@
 #include "agent/opener.hpp"
 #include "agent/process.hpp"
 #include "agent/signals.hpp"
+#include "core/descriptor_limit.hpp"
 #include "core/text.hpp"
 
 namespace noforce::agent {
@@ -178,6 +179,7 @@ class Serving {
 
 int serve(const ServeOptions& options) {
   keep_memory_private();
+  raise_descriptor_limit();  // a connection is one
   const bool in_container = is_first_process();
   if (is_root()) {
     auto settings = read_settings(options.config);

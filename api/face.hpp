@@ -50,8 +50,8 @@ class Face {
   Face(const Face&) = delete;
   Face& operator=(const Face&) = delete;
 
-  // Never throws; an internal error is a 500 that gives nothing away. May wait as long as the
-  // request asks it to, until request.is_interrupted().
+  // Never throws; an internal error is a 500 that gives nothing away. Does not wait for jobs: a
+  // request that wants to gets a Response::later.
   [[nodiscard]] Response handle(const Request& request);
   // On reload: the names that count from now on.
   void set_hosts(std::vector<std::string> hosts);

@@ -64,6 +64,7 @@ constexpr FaceMeaning kFaceMeanings[] = {
     {421, "misdirected", "This is not the host that was meant"},
     {431, "header_too_large", "The request's header is too large"},
     {501, "not_implemented", "Not implemented"},
+    {503, "overloaded", "The agent has no room for more"},
     {505, "http_version", "Unknown HTTP version"},
 };
 

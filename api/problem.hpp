@@ -29,7 +29,7 @@ struct Problem {
 
 // What only the face can find wrong with a request: "bad_request" (400), "uri_too_long" (414),
 // "expectation_failed" (417), "misdirected" (421), "header_too_large" (431),
-// "not_implemented" (501), "http_version" (505).
+// "not_implemented" (501), "overloaded" (503), "http_version" (505).
 [[nodiscard]] Problem face_problem(int status, std::string detail);
 
 [[nodiscard]] Response to_response(const Problem& problem);

@@ -19,15 +19,28 @@ void EventFeed::append(std::shared_ptr<const Service> service) {
 
 void EventFeed::push(Event event) {
   Event dropped;  // ends after the lock: the last reference to a job may hang on it
-  const MutexLock lock(mutex_);
-  if (closed_) return;
-  event.sequence = ++last_;
-  ring_.push_back(std::move(event));
-  if (ring_.size() > capacity_) {
-    dropped = std::move(ring_.front());
-    ring_.pop_front();
+  {
+    const MutexLock lock(mutex_);
+    if (closed_) return;
+    event.sequence = ++last_;
+    ring_.push_back(std::move(event));
+    if (ring_.size() > capacity_) {
+      dropped = std::move(ring_.front());
+      ring_.pop_front();
+    }
+    changed_.notify_all();
   }
-  changed_.notify_all();
+  tell();
+}
+
+void EventFeed::tell() const {
+  const MutexLock lock(listener_mutex_);
+  if (listener_) listener_();
+}
+
+void EventFeed::set_listener(std::function<void()> listener) {
+  const MutexLock lock(listener_mutex_);
+  listener_ = std::move(listener);
 }
 
 EventFeed::Batch EventFeed::next(std::uint64_t after, Milliseconds patience) {
@@ -57,9 +70,12 @@ std::uint64_t EventFeed::last() const {
 }
 
 void EventFeed::close() {
-  const MutexLock lock(mutex_);
-  closed_ = true;
-  changed_.notify_all();
+  {
+    const MutexLock lock(mutex_);
+    closed_ = true;
+    changed_.notify_all();
+  }
+  tell();
 }
 
 std::string EventFeed::id(std::uint64_t sequence) const {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +45,9 @@ class EventFeed {
   [[nodiscard]] std::uint64_t last() const;
   // Wakes all waiters for good (the agent ends).
   void close();
+  // Is called after each event and at the end, by whoever brings it; must not call back. Empty:
+  // nobody any more; no call is under way when this returns.
+  void set_listener(std::function<void()> listener);
 
   // The text of an id on the wire, "<epoch>-<sequence>", and back; nullopt for one of another run
   // or one that is none: the caller starts with a gap.
@@ -52,6 +56,7 @@ class EventFeed {
 
  private:
   void push(Event event);
+  void tell() const;
 
   const std::string epoch_;
   const std::size_t capacity_;
@@ -60,6 +65,8 @@ class EventFeed {
   std::deque<Event> ring_ NOFORCE_GUARDED_BY(mutex_);
   std::uint64_t last_ NOFORCE_GUARDED_BY(mutex_) = 0;
   bool closed_ NOFORCE_GUARDED_BY(mutex_) = false;
+  mutable Mutex listener_mutex_;
+  std::function<void()> listener_ NOFORCE_GUARDED_BY(listener_mutex_);
 };
 
 }  // namespace noforce

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/descriptor_limit.hpp"
 #include "core/text.hpp"
 #include "core/trusted_program.hpp"
 
@@ -124,6 +125,7 @@ Result<HookProcess> HookProcess::start(const HookCommand& command, const std::st
   const int problem = ::posix_spawn(&pid, hook.program_.c_str(), actions.get(), attributes.get(),
                                     pointers_to(arguments).data(), pointers_to(environment).data());
   if (problem != 0) return cannot_run(hook.program_, "the system said", problem);
+  give_first_descriptor_limit_to(pid);
   // Nobody but this object reaps it, so the pid is still this process.
   hook.process_ = Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!hook.process_) return cannot_run(hook.program_, "it runs, but cannot be watched", errno);

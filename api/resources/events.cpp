@@ -14,6 +14,9 @@ namespace noforce::api {
 namespace {
 
 constexpr Seconds kHeartbeat{15};
+// How often a stream looks whether its credential still counts and whether a heartbeat is due; all
+// of them at the same moment, so that many streams wake the agent no more often than one.
+constexpr Seconds kLook{5};
 constexpr Milliseconds kReconnect{2'000};
 
 struct EventFilter {
@@ -51,14 +54,14 @@ class EventStream final : public BodyStream {
     pending_ += first;
   }
 
-  bool next(std::string& out, Milliseconds patience) override {
+  bool next(std::string& out) override {
     if (!pending_.empty()) {
       out += pending_;
       pending_.clear();
       return true;
     }
-    const EventFeed::Batch batch = parts_.events.next(after_, patience);
-    // After the wait: nothing that came since the revocation is told.
+    const EventFeed::Batch batch = parts_.events.next(after_, Milliseconds{0});
+    // In this order: nothing that came since the revocation is told.
     if (!is_still_allowed()) {
       out += comment_text("the credential is no longer valid");
       return false;
@@ -76,6 +79,11 @@ class EventStream final : public BodyStream {
       out += position_text(parts_.events.id(after_)) + comment_text("still here");
     if (!out.empty()) last_written_ = now;
     return !batch.closed;
+  }
+
+  MonoTime due() const override {
+    const auto now = parts_.clock.mono().time_since_epoch();
+    return MonoTime((now / kLook + 1) * kLook);
   }
 
  private:

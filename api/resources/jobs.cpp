@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <functional>
 
 #include <nlohmann/json.hpp>
 
@@ -63,20 +64,43 @@ Result<std::optional<IdempotencyKey>> key_of(const Context& context, const Json&
                                                   context.request.path + "\n" + fields.dump())};
 }
 
-// Waits for the job's end in turns, so that a caller who is gone or an agent that ends is noticed.
-JobPtr wait_for_end(const Context& context, JobPtr job, Seconds patience) {
-  const Clock& clock = system_clock();
-  const MonoTime until = clock.mono() + patience;
-  while (job->state != JobState::done && !context.request.is_interrupted()) {
-    const MonoTime now = clock.mono();
-    if (now >= until) break;
-    const MonoTime turn = std::min(until, now + Seconds{1});
-    auto seen = context.parts.jobs.wait(context.caller, job->id, turn);
-    if (!seen) break;
-    job = std::move(*seen);
-    if (job->state != JobState::done && clock.mono() + Milliseconds{5} < turn) break;  // agent ends
+using Rendering =
+    std::function<Response(const FaceParts& parts, const Request& request, const Job& job)>;
+
+// The answer of a request that waits for its job's end.
+class AtTheEnd final : public LaterAnswer {
+ public:
+  AtTheEnd(const Context& context, JobPtr job, Seconds patience, Rendering render)
+      : parts_(context.parts),
+        request_(context.request),
+        caller_(context.caller),
+        job_(std::move(job)),
+        until_(context.parts.clock.mono() + patience),
+        render_(std::move(render)) {}
+
+  std::optional<Response> look(bool at_last) override {
+    if (auto seen = parts_.jobs.find(caller_, job_->id)) job_ = std::move(*seen);
+    if (job_->state != JobState::done && !at_last) return std::nullopt;
+    return render_(parts_, request_, *job_);
   }
-  return job;
+  MonoTime due() const override { return until_; }
+
+ private:
+  const FaceParts& parts_;  // the face outlives its answers
+  const Request request_;
+  const Caller caller_;
+  JobPtr job_;
+  const MonoTime until_;
+  const Rendering render_;
+};
+
+// The job as it is now where it is done or nobody wants to wait for it; else at its end.
+Response now_or_at_the_end(const Context& context, JobPtr job, Seconds patience, Rendering render) {
+  if (job->state == JobState::done || patience <= Seconds{0})
+    return render(context.parts, context.request, *job);
+  Response response;
+  response.later = std::make_unique<AtTheEnd>(context, std::move(job), patience, std::move(render));
+  return response;
 }
 
 void add_preference(Response& response, const Waiting& waiting) {
@@ -84,21 +108,21 @@ void add_preference(Response& response, const Waiting& waiting) {
     response.headers.add("Preference-Applied", "wait=" + std::to_string(waiting.patience.count()));
 }
 
-Response job_response(const Context& context, const Job& job, int status, Format format) {
+Response job_response(const FaceParts& parts, const Job& job, int status, Format format) {
   Response response = format == Format::text
-                          ? text_response(status, job_line(job, context.parts.clock.wall()))
-                          : json_response(status, job_json(job, context.parts.clock.mono()));
+                          ? text_response(status, job_line(job, parts.clock.wall()))
+                          : json_response(status, job_json(job, parts.clock.mono()));
   response.headers.add("Noforce-Job-Result", std::string(result_or_state(job)));
   return response;
 }
 
 // The answer to a request that made, or took part in, a job: 200 done, 202 not yet, 424 strict.
-Response accepted_response(const Context& context, const Job& job, const Waiting& waiting,
+Response accepted_response(const FaceParts& parts, const Job& job, const Waiting& waiting,
                            Format format) {
   const bool done = job.state == JobState::done;
   const bool good = done && job.result && is_good(*job.result);
   const int status = waiting.strict && !good ? 424 : done ? 200 : 202;
-  Response response = job_response(context, job, status, format);
+  Response response = job_response(parts, job, status, format);
   response.headers.add("Location", "/v1/jobs/" + job.id);
   if (!done) response.headers.add("Retry-After", "1");
   add_preference(response, waiting);
@@ -123,10 +147,13 @@ Result<Response> submit(Context& context, const JobRequest& request, const Json&
   }
   auto submission = jobs.submit(context.caller, request, *key);
   if (!submission) return std::unexpected(submission.error());
-  const JobPtr job = wait_for_end(context, submission->job, waiting->patience);
-  Response response = accepted_response(context, *job, *waiting, *format);
-  if (submission->replayed) response.headers.add("Idempotency-Replayed", "true");
-  return response;
+  return now_or_at_the_end(context, submission->job, waiting->patience,
+                           [waiting = *waiting, format = *format, replayed = submission->replayed](
+                               const FaceParts& parts, const Request&, const Job& job) {
+                             Response response = accepted_response(parts, job, waiting, format);
+                             if (replayed) response.headers.add("Idempotency-Replayed", "true");
+                             return response;
+                           });
 }
 
 Result<Action> action_in_path(std::string_view text) {
@@ -260,11 +287,14 @@ Result<Response> get_job(Context& context) {
   if (!waiting) return std::unexpected(waiting.error());
   auto found = context.parts.jobs.find(context.caller, context.parameters[0]);
   if (!found) return std::unexpected(found.error());
-  const JobPtr job = wait_for_end(context, std::move(*found), waiting->patience);
-  Response response = job_response(context, *job, 200, *format);
-  add_preference(response, *waiting);
-  if (*format == Format::text) return response;
-  return with_etag(context.request, std::move(response), job_etag(*job));
+  return now_or_at_the_end(context, std::move(*found), waiting->patience,
+                           [waiting = *waiting, format = *format](
+                               const FaceParts& parts, const Request& request, const Job& job) {
+                             Response response = job_response(parts, job, 200, format);
+                             add_preference(response, waiting);
+                             if (format == Format::text) return response;
+                             return with_etag(request, std::move(response), job_etag(job));
+                           });
 }
 
 Result<Response> cancel_job(Context& context) {
@@ -274,8 +304,11 @@ Result<Response> cancel_job(Context& context) {
   if (!waiting) return std::unexpected(waiting.error());
   auto cancelled = context.parts.jobs.cancel(context.caller, context.parameters[0]);
   if (!cancelled) return std::unexpected(cancelled.error());
-  const JobPtr job = wait_for_end(context, std::move(*cancelled), waiting->patience);
-  return accepted_response(context, *job, *waiting, *format);
+  return now_or_at_the_end(context, std::move(*cancelled), waiting->patience,
+                           [waiting = *waiting, format = *format](const FaceParts& parts,
+                                                                  const Request&, const Job& job) {
+                             return accepted_response(parts, job, waiting, format);
+                           });
 }
 
 }  // namespace noforce::api

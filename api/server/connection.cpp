@@ -7,10 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -19,12 +17,9 @@ namespace noforce::api {
 namespace {
 
 constexpr std::size_t kReadSize = 4096;
-constexpr Milliseconds kLinger{500};
-constexpr std::size_t kMostLingered = 256 * 1024;
-
-MonoTime now() {
-  return std::chrono::steady_clock::now();
-}
+constexpr std::size_t kMostReadAway = 256 * 1024;
+// One write is at most so much: a large answer to a slow client is given piece by piece.
+constexpr std::size_t kWriteSize = 256 * 1024;
 
 std::string address_text(const sockaddr_storage& address) {
   char text[INET6_ADDRSTRLEN] = "";
@@ -67,141 +62,97 @@ Connection::~Connection() {
   ::close(socket_);
 }
 
-bool Connection::wait(int events, MonoTime until) const {
-  for (;;) {
-    const auto left =
-        std::chrono::ceil<Milliseconds>(std::max(until - now(), MonoTime::duration::zero()));
-    pollfd entry{.fd = socket_, .events = static_cast<short>(events), .revents = 0};
-    const int ready = ::poll(
-        &entry, 1, static_cast<int>(std::min<std::int64_t>(left.count(), std::int64_t{3'600'000})));
-    if (ready > 0) return true;
-    if (ready == 0 && now() >= until) return false;
-    if (ready < 0 && errno != EINTR) return false;
-  }
-}
-
-bool Connection::handshake(Milliseconds within) {
-  if (!ssl_) return false;
-  const MonoTime until = now() + within;
-  for (;;) {
-    ERR_clear_error();
-    const int done = SSL_accept(ssl_.get());
-    if (done == 1) {
-      established_ = true;
-      certificate_ = client_certificate_of(ssl_.get());
-      return true;
-    }
-    const int error = SSL_get_error(ssl_.get(), done);
-    const int events = error == SSL_ERROR_WANT_READ    ? POLLIN
-                       : error == SSL_ERROR_WANT_WRITE ? POLLOUT
-                                                       : 0;
-    if (events == 0 || !wait(events, until)) {
+Io Connection::outcome(int result) {
+  switch (SSL_get_error(ssl_.get(), result)) {
+    case SSL_ERROR_WANT_READ:
+      return Io::wants_read;
+    case SSL_ERROR_WANT_WRITE:
+      return Io::wants_write;
+    case SSL_ERROR_ZERO_RETURN:
+      return Io::ended;
+    default:
       broken_ = true;
-      return false;
-    }
+      return Io::ended;
   }
 }
 
-bool Connection::await_request(Milliseconds within, const std::atomic<bool>& stopping) {
-  if (!input_.empty()) return true;
-  // An idle connection keeps no buffer.
-  if (input_.capacity() > kReadSize) std::string().swap(input_);
-  const MonoTime until = now() + within;
-  // In this order: who stops the server sets `stopping` and then looks for idle ones.
-  idle_since_ = now().time_since_epoch().count() | 1;
-  const bool something = !stopping && (SSL_has_pending(ssl_.get()) == 1 || wait(POLLIN, until));
-  idle_since_ = 0;
-  if (!something) return false;
-  return read_some(until) == Read::done;
+Io Connection::handshake() {
+  if (!ssl_) return Io::ended;
+  ERR_clear_error();
+  const int done = SSL_accept(ssl_.get());
+  if (done == 1) {
+    established_ = true;
+    certificate_ = client_certificate_of(ssl_.get());
+    return Io::done;
+  }
+  const Io io = outcome(done);
+  if (io == Io::ended) plain_http_ = ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST;
+  return io;
 }
 
-Connection::Read Connection::read_some(MonoTime until) {
+void Connection::say_plainly(std::string_view bytes) const {
+  // A fresh socket has room for so little; where it has none the client just sees the end.
+  (void)::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+Io Connection::read() {
   std::array<char, kReadSize> buffer;
-  for (;;) {
-    ERR_clear_error();
-    const int count = SSL_read(ssl_.get(), buffer.data(), buffer.size());
-    if (count > 0) {
-      input_.append(buffer.data(), static_cast<std::size_t>(count));
-      return Read::done;
-    }
-    const int error = SSL_get_error(ssl_.get(), count);
-    int events = 0;
-    if (error == SSL_ERROR_WANT_READ) {
-      events = POLLIN;
-    } else if (error == SSL_ERROR_WANT_WRITE) {
-      events = POLLOUT;
-    } else {
-      broken_ = error != SSL_ERROR_ZERO_RETURN;
-      return Read::closed;
-    }
-    if (!wait(events, until)) return Read::late;
-  }
-}
-
-Connection::Read Connection::read_head(std::size_t most, MonoTime until, std::size_t& size) {
-  std::size_t from = 0;
-  for (;;) {
-    const auto end = input_.find("\r\n\r\n", from);
-    if (end != std::string::npos) {
-      size = end + 4;
-      return size > most ? Read::too_large : Read::done;
-    }
-    if (input_.size() > most) return Read::too_large;
-    from = input_.size() < 3 ? 0 : input_.size() - 3;
-    if (const Read read = read_some(until); read != Read::done) return read;
-  }
-}
-
-Connection::Read Connection::read_until(std::size_t size, MonoTime until) {
-  while (input_.size() < size) {
-    if (const Read read = read_some(until); read != Read::done) return read;
-  }
-  return Read::done;
+  ERR_clear_error();
+  const int count = SSL_read(ssl_.get(), buffer.data(), buffer.size());
+  if (count <= 0) return outcome(count);
+  input_.append(buffer.data(), static_cast<std::size_t>(count));
+  return Io::done;
 }
 
 void Connection::consume(std::size_t size) {
   input_.erase(0, size);
 }
 
-bool Connection::write(std::string_view bytes, Milliseconds within) {
-  if (broken_) return false;
-  const MonoTime until = now() + within;
-  while (!bytes.empty()) {
-    ERR_clear_error();
-    const int count = SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
-    if (count > 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(count));
-      continue;
-    }
-    const int error = SSL_get_error(ssl_.get(), count);
-    const int events = error == SSL_ERROR_WANT_READ    ? POLLIN
-                       : error == SSL_ERROR_WANT_WRITE ? POLLOUT
-                                                       : 0;
-    if (events == 0 || !wait(events, until)) {
-      broken_ = true;
-      return false;
-    }
+void Connection::let_buffers_go() {
+  if (input_.empty()) std::string().swap(input_);
+  if (!has_unsent()) {
+    std::string().swap(output_);
+    sent_ = 0;
   }
-  return true;
 }
 
-void Connection::close(bool linger) {
+Io Connection::flush() {
+  if (broken_) return Io::ended;
+  while (has_unsent()) {
+    const std::string_view rest = std::string_view(output_).substr(sent_, kWriteSize);
+    ERR_clear_error();
+    const int count = SSL_write(ssl_.get(), rest.data(), static_cast<int>(rest.size()));
+    if (count <= 0) return outcome(count);
+    sent_ += static_cast<std::size_t>(count);
+  }
+  output_.clear();
+  sent_ = 0;
+  return Io::done;
+}
+
+void Connection::close() {
   if (established_ && !broken_) {
     ERR_clear_error();
     SSL_shutdown(ssl_.get());
   }
   ::shutdown(socket_, SHUT_WR);
-  if (!linger) return;
-  const MonoTime until = now() + kLinger;
+}
+
+Io Connection::read_away() {
   std::array<char, kReadSize> buffer;
-  for (std::size_t total = 0; total < kMostLingered;) {
+  while (read_away_ < kMostReadAway) {
     const auto count = ::recv(socket_, buffer.data(), buffer.size(), 0);
     if (count > 0) {
-      total += static_cast<std::size_t>(count);
-    } else if (count == 0 || (errno != EAGAIN && errno != EINTR) || !wait(POLLIN, until)) {
-      return;
+      read_away_ += static_cast<std::size_t>(count);
+    } else if (count < 0 && errno == EINTR) {
+      continue;
+    } else if (count < 0 && errno == EAGAIN) {
+      return Io::wants_read;
+    } else {
+      return Io::ended;
     }
   }
+  return Io::done;
 }
 
 void Connection::cut() const {

@@ -1,8 +1,8 @@
-// One TLS connection of a client, on a non-blocking socket; every wait has a deadline. Owned by
-// the worker that serves it; only what says so may be called from elsewhere.
+// One TLS connection of a client, on a non-blocking socket. Nothing here waits: what cannot be done
+// at once says what it waits for. Owned by one thread at a time; only what says so may be called
+// from elsewhere.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -12,12 +12,18 @@
 #include <openssl/types.h>
 
 #include "api/server/client_certificate.hpp"
-#include "core/clock.hpp"
 
 namespace noforce::api {
 
 struct FreeSsl {
   void operator()(SSL* ssl) const;
+};
+
+enum class Io : std::uint8_t {
+  done,
+  wants_read,   // again when there is something to read
+  wants_write,  // again when there is room to write
+  ended,        // the other end closed, or the connection broke
 };
 
 class Connection {
@@ -28,30 +34,34 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  [[nodiscard]] bool handshake(Milliseconds within);
-  // Waits for the first byte of a request; false: none came, the connection ended, or the server
-  // does (`stopping`; cut() ends a wait that has begun).
-  [[nodiscard]] bool await_request(Milliseconds within, const std::atomic<bool>& stopping);
+  [[nodiscard]] Io handshake();
+  // The other end spoke plain HTTP where TLS was to begin; then this may be said in the same way.
+  [[nodiscard]] bool is_plain_http() const { return plain_http_; }
+  void say_plainly(std::string_view bytes) const;
 
-  enum class Read : std::uint8_t { done, closed, late, too_large };
-  // Reads until input() holds a whole head (its size comes back in `size`).
-  [[nodiscard]] Read read_head(std::size_t most, MonoTime until, std::size_t& size);
-  // Reads until input() holds at least `size` bytes.
-  [[nodiscard]] Read read_until(std::size_t size, MonoTime until);
+  // Reads once what is there, a few KiB at most; done: input() has grown.
+  [[nodiscard]] Io read();
   [[nodiscard]] std::string_view input() const { return input_; }
   void consume(std::size_t size);
+  // An idle connection keeps no buffers.
+  void let_buffers_go();
 
-  // All of it, or false.
-  [[nodiscard]] bool write(std::string_view bytes, Milliseconds within);
-  // Says goodbye; with `linger` it first reads away what the client still sends (for a moment), so
-  // that the last answer reaches it.
-  void close(bool linger);
+  void send(std::string_view bytes) { output_ += bytes; }
+  // done: all that was sent is with the system.
+  [[nodiscard]] Io flush();
+  [[nodiscard]] bool has_unsent() const { return sent_ < output_.size(); }
 
-  // Any thread, as long as the object lives: waits end, reads and writes fail.
+  // Says goodbye; nothing can be sent after it.
+  void close();
+  // After close(): reads away what the client still sends, so that the last answer reaches it.
+  // done: that is enough.
+  [[nodiscard]] Io read_away();
+
+  // Bytes that are held for this connection.
+  [[nodiscard]] std::size_t held() const { return input_.capacity() + output_.capacity(); }
+
+  // Any thread, as long as the object lives: reads and writes fail from now on.
   void cut() const;
-  // Any thread: a request could still come on this side, but none is in hand.
-  [[nodiscard]] bool idle() const { return idle_since_ != 0; }
-  [[nodiscard]] std::int64_t idle_since() const { return idle_since_; }
   // Any thread: the other end has closed its side, or the connection was cut.
   [[nodiscard]] bool is_gone() const;
 
@@ -64,18 +74,20 @@ class Connection {
   }
 
  private:
-  [[nodiscard]] bool wait(int events, MonoTime until) const;
-  [[nodiscard]] Read read_some(MonoTime until);
+  [[nodiscard]] Io outcome(int result);
 
   const int socket_;
   std::unique_ptr<SSL, FreeSsl> ssl_;
   bool established_ = false;
   bool broken_ = false;  // after a fatal TLS error nothing may be sent, a goodbye included
-  std::string input_;    // decrypted, not yet consumed
+  bool plain_http_ = false;
+  std::string input_;  // decrypted, not yet consumed
+  std::string output_;
+  std::size_t sent_ = 0;  // of output_
+  std::size_t read_away_ = 0;
   std::string peer_;
   std::string local_;
   std::shared_ptr<const ClientCertificate> certificate_;
-  std::atomic<std::int64_t> idle_since_{0};  // 0: busy
 };
 
 }  // namespace noforce::api

@@ -101,7 +101,8 @@ std::expected<void, Problem> parse_request_line(Head& head, std::string_view lin
     return std::unexpected(
         face_problem(is_http ? 505 : 400, "The agent speaks HTTP/1.1 over TLS; ask it in that."));
   }
-  head.keep_alive = version == "HTTP/1.1";
+  head.is_http11 = version == "HTTP/1.1";
+  head.keep_alive = head.is_http11;
   if (head.target.size() > limits.target_bytes)
     return std::unexpected(face_problem(414, "The path and query may have at most " +
                                                  std::to_string(limits.target_bytes) + " bytes."));

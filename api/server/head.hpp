@@ -21,6 +21,7 @@ struct Head {
   std::vector<std::pair<std::string_view, std::string_view>> fields;
   std::size_t content_length = 0;
   bool keep_alive = true;
+  bool is_http11 = true;  // knows chunks
 };
 
 // `block` ends with the empty line. The problem says what to answer; the connection is closed

@@ -1,7 +1,6 @@
 // What the face reads and writes: a request and its response, free of any HTTP library.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,24 +60,35 @@ struct Request {
   std::string local_user;
   // What the client has shown in the handshake, whatever it is worth; null: nothing.
   std::shared_ptr<const ClientCertificate> certificate;
-
-  // The other end is gone, or the server ends: a handler that waits should return. May be empty.
-  std::function<bool()> interrupted;
-
-  [[nodiscard]] bool is_interrupted() const { return interrupted && interrupted(); }
 };
 
 // Takes "/v1/jobs?wait=5" apart into path, segments and query. malformed: no path, a bad escape,
 // an escaped control character, text that is not UTF-8, or too many parameters.
 [[nodiscard]] Result<void> set_target(Request& request, std::string_view target);
 
-// A body that comes in pieces for as long as the connection lives.
+// A body that comes in pieces for as long as the connection lives. One thread at a time, not always
+// the same.
 class BodyStream {
  public:
   virtual ~BodyStream() = default;
-  // Appends what there is to `out`, waiting up to `patience` for something to come; false at the
-  // end (what was appended still goes out). One thread at a time.
-  [[nodiscard]] virtual bool next(std::string& out, Milliseconds patience) = 0;
+  // Appends what there is to `out`, without waiting; false at the end (what was appended still goes
+  // out). Asked when the server is told to look again, and when it is due.
+  [[nodiscard]] virtual bool next(std::string& out) = 0;
+  // By when it wants to be asked again although nothing came.
+  [[nodiscard]] virtual MonoTime due() const = 0;
+};
+
+struct Response;
+
+// An answer that is not there yet, for a request that waits. One thread at a time, not always the
+// same.
+class LaterAnswer {
+ public:
+  virtual ~LaterAnswer() = default;
+  // The answer, or nullopt for as long as it is to be waited for. Asked when the server is told to
+  // look again. `at_last`: due() has come or the server ends; there has to be an answer.
+  [[nodiscard]] virtual std::optional<Response> look(bool at_last) = 0;
+  [[nodiscard]] virtual MonoTime due() const = 0;
 };
 
 struct Response {
@@ -87,6 +97,7 @@ struct Response {
   Fields headers;            // besides Content-Type, Content-Length and Connection
   std::string body;
   std::unique_ptr<BodyStream> stream;  // instead of `body`
+  std::unique_ptr<LaterAnswer> later;  // instead of everything else
 };
 
 }  // namespace noforce::api

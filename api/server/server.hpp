@@ -26,21 +26,23 @@ struct ServerLimits {
   std::size_t connections_per_address = 2048;  // an IPv6 address counts with its /64
   std::size_t streams = 512;                   // of them, event streams
   std::size_t streams_per_address = 256;
-  std::size_t workers = 256;            // connections served at the same time, idle ones included
-  std::size_t shedders = 4;             // threads that answer 503 beyond that
-  std::size_t waiting_to_be_shed = 64;  // beyond that a new connection is closed at once
-  std::size_t head_bytes = 16 * 1024;   // request line and all header fields
+  std::size_t shed = 64;     // beyond these, connections that get a 503; others are closed at once
+  std::size_t workers = 64;  // requests in hand at the same time
+  std::size_t held_bytes = 64 * 1024 * 1024;  // requests and answers that wait for slow clients
+  std::size_t held_bytes_per_address = 16 * 1024 * 1024;
+  std::size_t head_bytes = 16 * 1024;  // request line and all header fields
   std::size_t header_fields = 64;
   std::size_t target_bytes = 4 * 1024;
   std::size_t body_bytes = 64 * 1024;
   Milliseconds handshake{10'000};
   Milliseconds head{10'000};  // from its first byte to its last
   Milliseconds body{30'000};
-  Milliseconds write{30'000};  // for one answer, or one piece of a stream
+  Milliseconds write{30'000};  // for one answer, or what a stream has to give
   Milliseconds idle{60'000};   // between two requests
 };
 
-// Answers one request; any thread, many at once. Must not throw.
+// Answers one request; any thread, many at once. Must not throw. Whoever has to wait for something
+// answers with Response::later.
 using RequestHandler = std::function<Response(const Request&)>;
 
 // start, then any number of reload_certificates, then stop; those three from one thread at a time.
@@ -54,12 +56,14 @@ class Server {
                                                   const TlsFiles& files) = 0;
   // Connections that come from now on see the new certificate; on an error nothing has changed.
   [[nodiscard]] virtual Result<void> reload_certificates(const TlsFiles& files) = 0;
+  // Something has happened for which a stream or a waiting answer may be there: an event, a
+  // credential that is gone. Any thread, at any time between construction and destruction.
+  virtual void look_again() = 0;
   // Takes no new connection, lets idle ones go, lets requests end; cuts off what is still there
   // after `deadline`. Idempotent.
   virtual void stop(Milliseconds deadline) = 0;
 };
 
-// On cpp-httplib (httplib_server.cpp).
 [[nodiscard]] std::unique_ptr<Server> make_server(RequestHandler handler, ServerLimits limits = {});
 
 }  // namespace noforce::api

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -77,7 +78,16 @@ class AFace : public ::testing::Test {
     if (!secret.empty()) headers.add("Authorization", "Bearer " + secret);
     if (!body.empty() && headers.find("Content-Type") == nullptr)
       headers.add("Content-Type", "application/json");
-    return face->handle(make_request(method, target, std::move(headers), body));
+    return settled(face->handle(make_request(method, target, std::move(headers), body)));
+  }
+  // What the caller gets in the end, where the answer is to come later.
+  static api::Response settled(api::Response response) {
+    while (response.later) {
+      const bool at_last = system_clock().mono() >= response.later->due();
+      if (auto answer = response.later->look(at_last)) return std::move(*answer);
+      std::this_thread::sleep_for(Milliseconds{1});
+    }
+    return response;
   }
   static nlohmann::json json_of(const api::Response& response) {
     auto parsed = nlohmann::json::parse(response.body, nullptr, false);

@@ -19,22 +19,49 @@ namespace {
 using namespace std::chrono_literals;
 using test::TlsClient;
 
+constexpr std::size_t kLarge = 24 * 1024 * 1024;  // more than the system's buffers take
 const std::string kGet = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+
+int slowdown() {
+  const char* const factor = std::getenv("NOFORCE_TEST_SLOWDOWN");
+  return factor == nullptr ? 1 : std::max(1, std::atoi(factor));
+}
 
 // Ends when its flag is set; says something each turn until then.
 class Ticker final : public BodyStream {
  public:
   explicit Ticker(std::shared_ptr<std::atomic<int>> turns) : turns_(std::move(turns)) {}
   ~Ticker() override { *turns_ = -1; }
-  bool next(std::string& out, Milliseconds) override {
+  bool next(std::string& out) override {
     ++*turns_;
-    out += "tick " + std::to_string(*turns_) + "\n";
-    std::this_thread::sleep_for(10ms);
+    // Each piece is asked for when it is due.
+    if (*turns_ % 2 == 1) out += "tick " + std::to_string(*turns_ / 2 + 1) + "\n";
     return true;
   }
+  MonoTime due() const override { return system_clock().mono() + 10ms; }
 
  private:
   std::shared_ptr<std::atomic<int>> turns_;
+};
+
+// Is there when its flag is set, or at the last moment.
+class Patience final : public LaterAnswer {
+ public:
+  explicit Patience(std::shared_ptr<std::atomic<bool>> done) : done_(std::move(done)) {}
+  ~Patience() override { ++ended; }
+  static inline std::atomic<int> ended = 0;
+  std::optional<Response> look(bool at_last) override {
+    if (!*done_ && !at_last) return std::nullopt;
+    Response response;
+    response.content_type = "text/plain";
+    response.body = *done_ ? "done" : "interrupted";
+    return response;
+  }
+  MonoTime due() const override { return until_; }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> done_;
+  const MonoTime until_ = system_clock().mono() + 60s;
 };
 
 class AServer : public testing::Test {
@@ -68,9 +95,11 @@ class AServer : public testing::Test {
       return response;
     }
     if (request.path == "/wait") {
-      while (!request.is_interrupted())
-        std::this_thread::sleep_for(5ms);
-      response.body = "interrupted";
+      response.later = std::make_unique<Patience>(done);
+      return response;
+    }
+    if (request.path == "/large") {
+      response.body = std::string(kLarge, 'x');
       return response;
     }
     if (request.path == "/404") response.status = 404;
@@ -95,6 +124,7 @@ class AServer : public testing::Test {
   std::string address;
   std::atomic<int> handled{0};
   std::shared_ptr<std::atomic<int>> turns = std::make_shared<std::atomic<int>>(0);
+  std::shared_ptr<std::atomic<bool>> done = std::make_shared<std::atomic<bool>>(false);
 
  private:
   std::filesystem::path directory_;
@@ -277,7 +307,7 @@ TEST_F(AServer, ServesManyAtOnceWithoutOneWaitingForAnother) {
 
 TEST_F(AServer, LetsTheOldestIdleConnectionGiveWay) {
   ServerLimits limits;
-  limits.workers = 4;
+  limits.connections = 4;
   start(limits);
   std::vector<std::unique_ptr<TlsClient>> idle;
   for (int i = 0; i < 4; ++i) {
@@ -292,7 +322,7 @@ TEST_F(AServer, LetsTheOldestIdleConnectionGiveWay) {
 
 TEST_F(AServer, SaysWhenThereIsNoRoom) {
   ServerLimits limits;
-  limits.workers = 2;
+  limits.connections = 2;
   start(limits);
   TlsClient one(address);
   TlsClient two(address);
@@ -304,6 +334,133 @@ TEST_F(AServer, SaysWhenThereIsNoRoom) {
   EXPECT_EQ(status(shed), "503") << shed;
   EXPECT_NE(shed.find("Retry-After: 1"), std::string::npos) << shed;
   EXPECT_NE(shed.find("application/problem+json"), std::string::npos) << shed;
+}
+
+TEST_F(AServer, LetsWaitingRequestsGoOnWhenItIsToldToLookAgain) {
+  ServerLimits limits;
+  limits.workers = 2;
+  start(limits);
+  std::vector<std::unique_ptr<TlsClient>> waiting;
+  for (int i = 0; i < 40; ++i) {
+    waiting.push_back(std::make_unique<TlsClient>(address));
+    waiting.back()->send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+  }
+  while (handled < 40)
+    std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(status(ask(kGet)), "200") << "who waits takes no thread from the others";
+  *done = true;
+  server->look_again();
+  for (const auto& client : waiting)
+    EXPECT_TRUE(client->answer().ends_with("done"));
+}
+
+TEST_F(AServer, LooksAlsoAgainForARequestThatBeginsToWaitAtThatMoment) {
+  start();
+  std::atomic<bool> ends{false};
+  std::thread teller([&] {
+    while (!ends)
+      server->look_again();
+  });
+  for (int i = 0; i < 200; ++i) {
+    *done = false;
+    TlsClient client(address);
+    client.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    *done = true;
+    ASSERT_TRUE(client.answer().ends_with("done"));
+  }
+  ends = true;
+  teller.join();
+}
+
+TEST_F(AServer, LetsAnAddressThatHasMostGiveWay) {
+  ServerLimits limits;
+  limits.connections = 8;
+  start(limits);
+  std::vector<std::unique_ptr<TlsClient>> flood;
+  for (int i = 0; i < 20; ++i)
+    flood.push_back(std::make_unique<TlsClient>(address, 0, nullptr, "127.0.0.2"));
+  TlsClient person(address);
+  person.send(kGet);
+  EXPECT_EQ(status(person.answer()), "200");
+  for (int i = 0; i < 20; ++i)
+    flood.push_back(std::make_unique<TlsClient>(address, 0, nullptr, "127.0.0.2"));
+  person.send(kGet);
+  EXPECT_EQ(status(person.answer()), "200") << "the connection was kept";
+}
+
+TEST_F(AServer, BoundsWhatOneAddressHolds) {
+  ServerLimits limits;
+  limits.connections_per_address = 3;
+  limits.streams_per_address = 2;
+  start(limits);
+  std::vector<std::unique_ptr<TlsClient>> streams;
+  for (int i = 0; i < 2; ++i) {
+    streams.push_back(std::make_unique<TlsClient>(address));
+    streams.back()->send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_NE(streams.back()->read_until("tick 1").find("tick 1"), std::string::npos);
+  }
+  const std::string third = ask("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(status(third), "503") << third;
+  EXPECT_NE(third.find("Retry-After"), std::string::npos) << third;
+  TlsClient idle(address);
+  idle.send(kGet);
+  EXPECT_EQ(status(idle.answer()), "200");
+  EXPECT_EQ(status(ask(kGet)), "200");
+  EXPECT_TRUE(idle.ends()) << "it had to give way to another one of its address";
+  TlsClient elsewhere(address, 0, nullptr, "127.0.0.3");
+  elsewhere.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_NE(elsewhere.read_until("tick 1").find("tick 1"), std::string::npos);
+}
+
+TEST_F(AServer, LetsGoWhoeverDoesNotTakeHisAnswer) {
+  ServerLimits limits;
+  limits.write = 300ms;
+  start(limits);
+  TlsClient client(address);
+  client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+  while (handled < 1)
+    std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(status(ask(kGet)), "200") << "it holds nobody else up";
+  std::this_thread::sleep_for(600ms * slowdown());
+  EXPECT_LT(client.read_until("never").size(), kLarge);
+}
+
+TEST_F(AServer, HoldsNoMoreForSlowClientsThanItMay) {
+  ServerLimits limits;
+  limits.held_bytes_per_address = kLarge / 2;
+  start(limits);
+  TlsClient one(address);
+  one.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+  while (handled < 1)
+    std::this_thread::sleep_for(1ms);
+  TlsClient two(address);
+  two.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_LT(two.read_until("never").size(), kLarge);
+  EXPECT_GT(one.answer().size(), kLarge) << "one answer is always taken";
+}
+
+TEST_F(AServer, GivesALargeAnswerToASlowClientWhole) {
+  start();
+  TlsClient client(address);
+  client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+  std::this_thread::sleep_for(50ms);
+  EXPECT_GT(client.answer().size(), kLarge);
+}
+
+TEST_F(AServer, TellsWhoSpeaksPlainHttpWhatToDo) {
+  start();
+  const std::string answer = test::ask_plainly(address, kGet);
+  EXPECT_EQ(status(answer), "400") << answer;
+  EXPECT_NE(answer.find("write https:// instead"), std::string::npos) << answer;
+}
+
+TEST_F(AServer, GivesAnOldClientAStreamWithoutChunks) {
+  start();
+  TlsClient client(address);
+  client.send("GET /stream HTTP/1.0\r\nHost: a\r\n\r\n");
+  const std::string seen = client.read_until("tick 3");
+  EXPECT_EQ(seen.find("chunked"), std::string::npos) << seen;
+  EXPECT_NE(seen.find("\r\n\r\ntick 1\ntick 2\ntick 3"), std::string::npos) << seen;
 }
 
 TEST_F(AServer, StreamsUntilTheOtherEndLeaves) {
@@ -323,14 +480,17 @@ TEST_F(AServer, StreamsUntilTheOtherEndLeaves) {
 
 TEST_F(AServer, EndsWaitsWhenTheOtherEndLeaves) {
   start();
+  const int ended = Patience::ended;
   {
     TlsClient client(address);
     client.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
     while (handled < 1)
       std::this_thread::sleep_for(1ms);
   }
-  server->stop(10s);
-  SUCCEED();
+  const MonoTime until = system_clock().mono() + 10s * slowdown();
+  while (Patience::ended == ended && system_clock().mono() < until)
+    std::this_thread::sleep_for(1ms);
+  EXPECT_GT(Patience::ended, ended);
 }
 
 TEST_F(AServer, StopsInTimeWithStreamsWaitsAndIdleConnections) {

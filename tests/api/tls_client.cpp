@@ -30,6 +30,25 @@ MonoTime now() {
   return std::chrono::steady_clock::now();
 }
 
+// -1: nobody is there.
+int connected_socket(const std::string& address, const char* from) {
+  const auto colon = address.rfind(':');
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
+  ::inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in own{};
+  own.sin_family = AF_INET;
+  if (from != nullptr) {
+    ::inet_pton(AF_INET, from, &own.sin_addr);
+    (void)::bind(socket, reinterpret_cast<const sockaddr*>(&own), sizeof own);
+  }
+  if (::connect(socket, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) return socket;
+  ::close(socket);
+  return -1;
+}
+
 template <typename Write>
 void write_pem(const std::string& path, Write write) {
   std::FILE* const file = std::fopen(path.c_str(), "w");
@@ -62,15 +81,27 @@ void make_certificate(const std::string& directory, const std::string& name) {
   EVP_PKEY_free(key);
 }
 
-TlsClient::TlsClient(const std::string& address, int version, const char* ciphers) {
+std::string ask_plainly(const std::string& address, std::string_view bytes) {
+  const int socket = connected_socket(address, nullptr);
+  if (socket < 0) return "not connected";
+  std::string answer;
+  (void)!::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  std::array<char, 4096> buffer;
+  pollfd entry{.fd = socket, .events = POLLIN, .revents = 0};
+  while (::poll(&entry, 1, static_cast<int>(kConnect.count())) > 0) {
+    const auto count = ::recv(socket, buffer.data(), buffer.size(), 0);
+    if (count <= 0) break;
+    answer.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  ::close(socket);
+  return answer;
+}
+
+TlsClient::TlsClient(const std::string& address, int version, const char* ciphers,
+                     const char* from) {
   std::signal(SIGPIPE, SIG_IGN);
-  const auto colon = address.rfind(':');
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
-  ::inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
-  socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (::connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return;
+  socket_ = connected_socket(address, from);
+  if (socket_ < 0) return;
   ::fcntl(socket_, F_SETFL, ::fcntl(socket_, F_GETFL) | O_NONBLOCK);
 
   context_ = SSL_CTX_new(TLS_client_method());

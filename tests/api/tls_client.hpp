@@ -13,10 +13,15 @@ namespace noforce::test {
 // A certificate of its own for 127.0.0.1, with its key, as PEM files in `directory`.
 void make_certificate(const std::string& directory, const std::string& name = "server");
 
+// Sends bytes without TLS, and reads until the other end closes.
+[[nodiscard]] std::string ask_plainly(const std::string& address, std::string_view bytes);
+
 class TlsClient {
  public:
-  // "127.0.0.1:40001"; `version`: the only one that it speaks, 0: whatever both can.
-  explicit TlsClient(const std::string& address, int version = 0, const char* ciphers = nullptr);
+  // "127.0.0.1:40001"; `version`: the only one that it speaks, 0: whatever both can; `from`: the
+  // address of this end, one of 127.0.0.0/8.
+  explicit TlsClient(const std::string& address, int version = 0, const char* ciphers = nullptr,
+                     const char* from = nullptr);
   ~TlsClient();
   TlsClient(const TlsClient&) = delete;
   TlsClient& operator=(const TlsClient&) = delete;

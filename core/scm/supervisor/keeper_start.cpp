@@ -15,6 +15,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "core/descriptor_limit.hpp"
 #include "core/scm/supervisor/keeper_door.hpp"
 #include "core/scm/supervisor/process.hpp"
 
@@ -37,6 +38,7 @@ struct Prepared {
   if (keeper != 0) ::_exit(keeper < 0 ? 1 : 0);
   if (::dup2(p.null, 0) < 0 || ::dup2(p.said, 1) < 0 || ::dup2(p.log, 2) < 0) ::_exit(1);
   (void)::syscall(SYS_close_range, 3U, ~0U, 0U);
+  give_first_descriptor_limit_to(0);
   for (int signal = 1; signal < NSIG; ++signal)
     (void)::signal(signal, SIG_DFL);
   sigset_t none;

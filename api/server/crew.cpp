@@ -1,0 +1,66 @@
+#include "api/server/crew.hpp"
+
+#include <system_error>
+#include <utility>
+
+#include <openssl/crypto.h>
+
+namespace noforce::api {
+namespace {
+
+// These stay also when there is nothing to do.
+constexpr std::size_t kLeast = 2;
+
+}  // namespace
+
+void Crew::grow() {
+  join_finished();
+  const MutexLock lock(mutex_);
+  if (closed_ || staying_ >= most_) return;
+  threads_.emplace_front();
+  const auto self = threads_.begin();
+  try {
+    // The thread waits for mutex_, which is held here, before it looks at itself.
+    *self = std::thread([this, self] { live(self); });
+    ++staying_;
+  } catch (const std::system_error&) {
+    threads_.erase(self);  // no thread to be had: those that are there have to do
+  }
+}
+
+void Crew::live(Threads::iterator self) {
+  work_();
+  OPENSSL_thread_stop();
+  const MutexLock lock(mutex_);
+  finished_.splice(finished_.begin(), threads_, self);
+  ended_.notify_all();
+}
+
+bool Crew::may_leave() {
+  const MutexLock lock(mutex_);
+  if (staying_ <= kLeast) return false;
+  --staying_;
+  return true;
+}
+
+void Crew::join_finished() {
+  Threads finished;
+  {
+    const MutexLock lock(mutex_);
+    finished.swap(finished_);
+  }
+  for (std::thread& thread : finished)
+    thread.join();
+}
+
+void Crew::join() {
+  {
+    MutexLock lock(mutex_);
+    closed_ = true;
+    while (!threads_.empty())
+      ended_.wait(lock);
+  }
+  join_finished();
+}
+
+}  // namespace noforce::api
