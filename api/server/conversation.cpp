@@ -24,13 +24,6 @@ constexpr std::size_t kMostAhead = 128 * 1024;
 // So much is nobody's matter.
 constexpr std::size_t kFewBytes = 8 * 1024;
 
-constexpr std::string_view kPlainAnswer =
-    "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nConnection: "
-    "close\r\n\r\n"
-    "{\"type\":\"/problems/bad_request\",\"title\":\"This is not proper HTTP\",\"status\":400,"
-    "\"code\":\"bad_request\",\"detail\":\"This port speaks HTTPS only; write https:// instead of "
-    "http://.\",\"service\":null,\"native_code\":null,\"native_name\":null,\"dependents\":[]}\n";
-
 MonoTime now() {
   return std::chrono::steady_clock::now();
 }
@@ -42,6 +35,15 @@ void append_chunk(Connection& connection, std::string_view piece) {
   connection.send("\r\n");
   connection.send(piece);
   connection.send("\r\n");
+}
+
+// To whoever speaks plain HTTP to this port.
+std::string plain_answer() {
+  const Response answer = to_response(
+      face_problem(400, "This port speaks HTTPS only; write https:// instead of http://."));
+  return "HTTP/1.1 400 Bad Request\r\nContent-Type: " + answer.content_type +
+         "\r\nContent-Length: " + std::to_string(answer.body.size()) +
+         "\r\nConnection: close\r\n\r\n" + answer.body;
 }
 
 Problem overloaded(const std::string& detail) {
@@ -144,7 +146,7 @@ void Conversation::shake_hands() {
       return enter(Phase::idle, place_.is_shed() ? kShedIdle : limits_.idle);
     case Io::ended:
       if (!connection_->is_plain_http()) return end();
-      connection_->say_plainly(kPlainAnswer);
+      connection_->say_plainly(plain_answer());
       connection_->close();
       return enter(Phase::lingering, kLinger);
     default:

@@ -399,14 +399,17 @@ TEST_F(AServer, BoundsWhatOneAddressHolds) {
     streams.back()->send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_NE(streams.back()->read_until("tick 1").find("tick 1"), std::string::npos);
   }
-  const std::string third = ask("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
-  EXPECT_EQ(status(third), "503") << third;
-  EXPECT_NE(third.find("Retry-After"), std::string::npos) << third;
-  TlsClient idle(address);
-  idle.send(kGet);
-  EXPECT_EQ(status(idle.answer()), "200");
-  EXPECT_EQ(status(ask(kGet)), "200");
-  EXPECT_TRUE(idle.ends()) << "it had to give way to another one of its address";
+  TlsClient third(address);
+  third.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string refused = third.answer();
+  EXPECT_EQ(status(refused), "503") << refused;
+  EXPECT_NE(refused.find("Retry-After"), std::string::npos) << refused;
+  // What was answered this instant may not have come to rest yet.
+  std::string next = ask(kGet);
+  while (status(next) == "503")
+    next = ask(kGet);
+  EXPECT_EQ(status(next), "200") << next;
+  EXPECT_TRUE(third.ends()) << "it had to give way to another one of its address";
   TlsClient elsewhere(address, 0, nullptr, "127.0.0.3");
   elsewhere.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_NE(elsewhere.read_until("tick 1").find("tick 1"), std::string::npos);
@@ -430,13 +433,16 @@ TEST_F(AServer, HoldsNoMoreForSlowClientsThanItMay) {
   limits.held_bytes_per_address = kLarge / 2;
   start(limits);
   TlsClient one(address);
-  one.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
-  while (handled < 1)
-    std::this_thread::sleep_for(1ms);
   TlsClient two(address);
+  one.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
   two.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
-  EXPECT_LT(two.read_until("never").size(), kLarge);
-  EXPECT_GT(one.answer().size(), kLarge) << "one answer is always taken";
+  while (handled < 2)
+    std::this_thread::sleep_for(1ms);
+  // Neither reads; the second whose answer has to be kept is let go.
+  std::this_thread::sleep_for(200ms * slowdown());
+  const bool one_has_it = one.answer().size() > kLarge;
+  const bool two_has_it = two.answer().size() > kLarge;
+  EXPECT_NE(one_has_it, two_has_it) << "one answer is always kept, however large";
 }
 
 TEST_F(AServer, GivesALargeAnswerToASlowClientWhole) {
