@@ -47,7 +47,6 @@ using test::ServedAgent;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::SizeIs;
 
 constexpr std::uint32_t kFace = 61'234;  // a number that no user of this machine has
 constexpr mode_t kMayBePassed = 0711;
@@ -219,6 +218,41 @@ TEST_F(AnAgentWithAUser, EndsWithItsFaceAndItsServicesRunOn) {
   ASSERT_TRUE(next.is_serving()) << next.log();
   EXPECT_EQ(processes_with(mark("a")), service);
   EXPECT_EQ(next.end(), 0) << next.log();
+  EXPECT_TRUE(nothing_is_left());
+}
+
+TEST_F(AnAgentWithAUser, IsStartedAgainInAContainerAndStopsItsServicesAtTheEnd) {
+  const std::vector<std::string> container{"/usr/bin/unshare", "--pid", "--fork", "--mount-proc"};
+  if (in_a_child([] { return ::unshare(CLONE_NEWPID | CLONE_NEWNS); }) != 0) {
+    GTEST_SKIP() << "no pid namespaces here";
+  }
+  write_settings(sleeper("a"), "leave");
+  init();
+  ServedAgent agent(settings(), state(), container);
+  ASSERT_TRUE(agent.is_serving()) << agent.log();
+  ASSERT_TRUE(runs("a")) << agent.log();
+  const auto service = processes_with(mark("a"));
+  // Seen from outside: `unshare` is the one that was started, the opener its child.
+  const auto processes = processes_with("serve --config " + settings());
+  const auto with = [&](const std::string& user, const std::string& inner) {
+    for (const pid_t pid : processes) {
+      if (user_of(pid) == user && status_of(pid, "NSpid").ends_with("\t" + inner)) return pid;
+    }
+    return pid_t{-1};
+  };
+  const pid_t opener = with("0", "1");
+  const pid_t face = with("61234", "2");
+  ASSERT_GT(opener, 0);
+  ASSERT_GT(face, 0);
+  ::kill(face, SIGKILL);
+  EXPECT_TRUE(eventually([&] {
+    const std::string log = agent.log();
+    return log.find("msg=ready") != log.rfind("msg=ready");
+  })) << agent.log();
+  EXPECT_EQ(processes_with(mark("a")), service) << "the service knows nothing of it";
+  ::kill(opener, SIGTERM);
+  EXPECT_EQ(agent.wait(), 0) << agent.log();
+  EXPECT_THAT(agent.log(), HasSubstr("services=\"are stopped\""));
   EXPECT_TRUE(nothing_is_left());
 }
 
