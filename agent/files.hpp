@@ -23,10 +23,15 @@ namespace noforce::agent {
 // The old content or the new, never a mixture, whoever looks and whatever happens meanwhile.
 [[nodiscard]] Result<void> replace_file(const std::string& path, std::string_view content,
                                         unsigned mode);
+// Opens a log to append to it, made with mode 0600 where it is missing. Refuses a link, what is no
+// regular file, has a second name or belongs to somebody else, and a directory in which others may
+// put such things in its place.
+[[nodiscard]] Result<Fd> open_log_safely(const std::string& path);
 void remove_file(const std::string& path);
 
 // Makes the directory (and those above it, 0755) with mode 0700 where it is missing. Refuses one
-// that belongs to somebody else, or that others may enter.
+// that belongs to somebody else, or that others may enter, or replace (by a directory or a link on
+// the way that is theirs).
 [[nodiscard]] Result<void> prepare_private_directory(const std::string& path);
 
 }  // namespace noforce::agent

@@ -8,9 +8,20 @@
 #include <filesystem>
 
 #include "agent/files.hpp"
+#include "core/trusted_program.hpp"
 
 namespace noforce::agent {
 namespace {
+
+// As anybody else's: 0755.
+Result<void> make_directories(const std::filesystem::path& path) {
+  std::error_code error;
+  const mode_t before = ::umask(022);
+  std::filesystem::create_directories(path, error);
+  ::umask(before);
+  if (error) return system_error("cannot make " + path.string(), error.value());
+  return {};
+}
 
 Result<void> write_all(int fd, std::string_view content, const std::string& path) {
   while (!content.empty()) {
@@ -114,18 +125,49 @@ Result<void> replace_file(const std::string& path, std::string_view content, uns
   return {};
 }
 
+Result<Fd> open_log_safely(const std::string& path) {
+  const auto whole = std::filesystem::absolute(path);
+  if (auto made = make_directories(whole.parent_path()); !made) {
+    return std::unexpected(made.error());
+  }
+  if (auto trusted = check_trusted_directory(whole.parent_path().string(), true); !trusted) {
+    return std::unexpected(trusted.error());
+  }
+  Fd file(::open(whole.c_str(),
+                 O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+                 0600));
+  if (!file && errno == ELOOP) {
+    return fail(ErrorKind::access_denied, path + " is a symbolic link; name the file itself");
+  }
+  struct stat status{};
+  if (!file || ::fstat(file.get(), &status) != 0) return system_error("cannot open " + path, errno);
+  if (S_ISCHR(status.st_mode)) return file;  // /dev/null, a terminal
+  if (!S_ISREG(status.st_mode)) return fail(ErrorKind::access_denied, path + " is no regular file");
+  const bool own = status.st_uid == 0 || status.st_uid == ::geteuid();
+  if (!own || status.st_nlink > 1) {
+    return fail(ErrorKind::access_denied,
+                path +
+                    (own ? " has a second name (hard link)"
+                         : " belongs to user " + std::to_string(status.st_uid)) +
+                    "; move it away, or name another file");
+  }
+  return file;
+}
+
 void remove_file(const std::string& path) {
   (void)::unlink(path.c_str());
 }
 
 Result<void> prepare_private_directory(const std::string& path) {
   std::error_code error;
-  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  if (!std::filesystem::exists(parent, error)) {
-    const mode_t before = ::umask(022);  // the directories above are as anybody else's
-    std::filesystem::create_directories(parent, error);
-    ::umask(before);
-    if (error) return system_error("cannot make " + parent.string(), error.value());
+  const std::filesystem::path whole = std::filesystem::absolute(path);
+  const std::filesystem::path parent =
+      whole.has_filename() ? whole.parent_path() : whole.parent_path().parent_path();
+  if (std::filesystem::exists(parent, error)) {
+    // Whoever may rename what is in it may put another directory in this one's place.
+    if (auto trusted = check_trusted_directory(parent.string()); !trusted) return trusted;
+  } else if (auto made = make_directories(parent); !made) {
+    return made;
   }
   if (::mkdir(path.c_str(), 0700) == 0) return {};
   if (errno != EEXIST) return system_error("cannot make " + path, errno);
@@ -145,7 +187,8 @@ Result<void> prepare_private_directory(const std::string& path) {
     return fail(ErrorKind::access_denied,
                 path + " holds keys, and others may enter it; chmod 700 " + path);
   }
-  return {};
+  // It may be there by a link; what leads to it counts as well.
+  return check_trusted_directory(whole.string());
 }
 
 }  // namespace noforce::agent

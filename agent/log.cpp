@@ -8,6 +8,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "agent/files.hpp"
 #include "core/clock.hpp"
 #include "core/text.hpp"
 #include "core/thread_safety.hpp"
@@ -107,7 +108,14 @@ void write_for_core(LogLevel level, std::string_view component, std::string_view
 Result<std::shared_ptr<spdlog::logger>> open_log_file(const std::string& file) {
   try {
     if (file.empty()) return make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    return make_logger(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
+    auto opened = open_log_safely(file);
+    if (!opened) {
+      opened.error().detail = "cannot open the log: " + opened.error().detail;
+      return std::unexpected(opened.error());
+    }
+    // What was looked at, whatever has the name by now.
+    return make_logger(std::make_shared<spdlog::sinks::basic_file_sink_mt>(
+        "/proc/self/fd/" + std::to_string(opened->get())));
   } catch (const spdlog::spdlog_ex& problem) {
     return fail(ErrorKind::access_denied,
                 "cannot open the log: " + clean_text(problem.what(), 300));

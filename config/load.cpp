@@ -433,6 +433,20 @@ class Reader {
     }
   }
 
+  void programs(const toml::table& table, const supervisor::ServiceSpec& spec) {
+    program(table, "command", spec.command, spec.user);
+    program(table, "stop_command", spec.stop_command, spec.user);
+    program(table, "reload_command", spec.reload_command, spec.user);
+  }
+
+  void program(const toml::table& table, std::string_view key, const std::vector<std::string>& argv,
+               const std::string& user) {
+    if (argv.empty() || !argv.front().starts_with('/')) return;
+    if (const std::string why = why_not_program(argv.front(), user); !why.empty()) {
+      report_.at(element_of(table, key, 0), clean_text(why, 400));
+    }
+  }
+
   void surroundings(const toml::table& table, supervisor::ServiceSpec& spec) {
     read(table, "user", spec.user);
     if (!spec.user.empty() && checks_ == MachineChecks::yes) {
@@ -440,6 +454,7 @@ class Reader {
         report_.at(place_of(table, "user"), clean_text(why, 300));
       }
     }
+    if (checks_ == MachineChecks::yes) programs(table, spec);
     read(table, "directory", spec.directory);
     if (!spec.directory.empty()) {
       absolute(place_of(table, "directory"), "directory", spec.directory);

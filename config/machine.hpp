@@ -30,6 +30,10 @@ struct User {
 // malformed, with a sentence. not_found where there is no such name.
 [[nodiscard]] Result<User> find_user(const std::string& name_or_number);
 
+// Why this program of a service may not be run as this user (empty: the agent's): somebody else could
+// put another in its place. Empty: nobody could, or there is none yet.
+[[nodiscard]] std::string why_not_program(const std::string& path, const std::string& user);
+
 // Why no service can run as this user; empty: one can.
 [[nodiscard]] std::string why_not_user(const std::string& user);
 

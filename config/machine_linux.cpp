@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <filesystem>
 #include <system_error>
 #include <vector>
 
 #include "config/machine.hpp"
 #include "core/fd.hpp"
+#include "core/trusted_program.hpp"
 
 namespace noforce::config {
 namespace {
@@ -58,6 +60,14 @@ Result<FileContent> read_file(const std::string& path, std::size_t most) {
 
   FileContent content;
   content.distrust = distrust(status);
+  if (content.distrust.empty()) {
+    std::error_code error;
+    const auto whole = std::filesystem::absolute(path, error).string();
+    // Whoever may write a directory above it may put another file in its place.
+    if (const auto trusted = check_trusted_file(whole); !trusted) {
+      content.distrust = trusted.error().detail;
+    }
+  }
   std::vector<char> buffer(65'536);
   for (;;) {
     const ssize_t n = ::read(file.get(), buffer.data(), buffer.size());
@@ -112,6 +122,22 @@ std::string why_not_user(const std::string& user) {
     return "only root can run a service as '" + user + "', and this is " + user_name(::geteuid());
   }
   return {};
+}
+
+std::string why_not_program(const std::string& path, const std::string& user) {
+  std::optional<std::uint32_t> also;
+  if (!user.empty()) {
+    std::vector<char> buffer(16'384);
+    passwd entry{};
+    passwd* found = nullptr;
+    if (::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found) == 0 &&
+        found != nullptr) {
+      also = found->pw_uid;
+    }
+  }
+  const auto trusted = check_service_program(path, also);
+  if (trusted || trusted.error().native_code == ENOENT) return {};
+  return trusted.error().detail;
 }
 
 }  // namespace noforce::config

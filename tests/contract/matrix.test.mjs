@@ -5,9 +5,13 @@
 import assert from 'node:assert/strict';
 import https from 'node:https';
 import net from 'node:net';
-import { readFileSync } from 'node:fs';
-import { EventStream } from '../e2e/harness/event_stream.mjs';
-import { scenarios } from '../e2e/harness/index.mjs';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { Authority, EventStream, program, scenarios, seconds } from '../e2e/harness/index.mjs';
 import { Model, actions, rank } from './matrix_model.mjs';
 import { operations, strictContract } from './strict.mjs';
 
@@ -46,9 +50,11 @@ const kinds = [
 // One exchange, judged by the contract, on a connection that is kept. `from`: a loopback address to
 // come from.
 class Talk {
-  constructor(agent) {
+  // identity: a client certificate and its key, to show in each handshake.
+  constructor(agent, identity) {
     [this.host, this.port] = agent.address.split(':');
-    this.pool = new https.Agent({ keepAlive: true, maxSockets: 8, ca: agent.ca });
+    this.identity = identity;
+    this.pool = new https.Agent({ keepAlive: true, maxSockets: 8, ca: agent.ca, ...identity });
     this.contract = strictContract();
     this.count = 0;
     agent.clients.push(this);
@@ -62,7 +68,9 @@ class Talk {
     const sent = body === undefined ? undefined : JSON.stringify(body);
     const all = { ...headers };
     if (authorization !== undefined) all.authorization = authorization;
-    if (sent !== undefined) Object.assign(all, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(sent) });
+    // With a certificate each write says that it is JSON, also without a body.
+    if (sent !== undefined || (this.identity && method !== 'GET')) all['content-type'] ??= 'application/json';
+    if (sent !== undefined) all['content-length'] = Buffer.byteLength(sent);
     const options = { host: this.host, port: this.port, agent: this.pool, method, path, headers: all, localAddress: from, timeout: 60_000 };
     return new Promise((resolve, reject) => {
       const request = https.request(options, (response) => {
@@ -110,7 +118,7 @@ class Caller {
   }
 
   async ask(method, path, options = {}) {
-    const answer = await this.talk.ask(method, path, { authorization: `Bearer ${this.token}`, ...options });
+    const answer = await this.talk.ask(method, path, { ...(this.token ? { authorization: `Bearer ${this.token}` } : {}), ...options });
     const said = decodeURIComponent(`${path} ${JSON.stringify(options.body ?? '')}`);
     const told = `${answer.text}\n${JSON.stringify(answer.headers)}`;
     for (const secret of this.secrets) {
@@ -585,4 +593,93 @@ scenario('An admin cannot be narrowed, since the trail and the hold know no serv
   }
   const log = readFileSync(agent.log, 'utf8');
   assert.ok(!/nf_[A-Za-z0-9_-]{43}/.test(log), 'no token is in the log');
+});
+
+// ---- the same with client certificates: dns:cN.example.org is the Nth of `kinds`
+
+const list = (key, values) => (values.length > 0 ? `${key} = ${JSON.stringify(values)}\n` : '');
+const withCertificates = {
+  prepare: (agent) => {
+    agent.authority = new Authority(`${agent.dir}/ca`);
+    writeFileSync(`${agent.dir}/trusted.pem`, agent.authority.pem, { mode: 0o600 });
+  },
+  adapt: (text) => `${text}\n[tls]\nclient_ca = "\${DIR}/trusted.pem"\n${kinds.map(([role, globs, narrowedTo], i) =>
+    `[[client]]\nsan = "dns:c${i}.example.org"\nrole = "${role}"\n${list('services', globs)}${list('actions', narrowedTo)}`).join('\n')}`,
+};
+const holderOf = (agent, i, more) => agent.authority.issue(`c${i}.example.org`, more);
+
+scenario('A certificate opens what its [[client]] says and no more; a bad one nothing', async (agent) => {
+  await agent.untilRunning(...running);
+  const { id: ended } = await agent.done('start', 'oakleaf');
+  const day = 86_400_000;
+  const all = operations();
+  const other = new Authority(`${agent.dir}/other`);
+  const good = holderOf(agent, 2);
+  const adminToken = await newToken(agent, 'boss', ['admin', [], []]);
+  const viewerToken = await newToken(agent, 'dashboard', ['viewer', [], []]);
+  const broken = {
+    'another CA': [other.issue('c2.example.org')], 'not listed': [agent.authority.issue('c99.example.org')],
+    expired: [holderOf(agent, 2, { from: Date.now() - 3 * day, to: Date.now() - day })], 'not yet valid': [holderOf(agent, 2, { from: Date.now() + day, to: Date.now() + 3 * day })],
+    'a server certificate': [holderOf(agent, 2, { usage: 'serverAuth' })], 'a common name alone': [agent.authority.issue('c2.example.org', { sans: [] })],
+    'a wildcard': [agent.authority.issue('x', { sans: ['DNS:*.example.org'] })], 'two that differ': [agent.authority.issue('x', { sans: ['DNS:c2.example.org', 'DNS:c0.example.org'] })],
+    "the agent's own": [{ cert: readFileSync(`${agent.state}/tls/server.pem`, 'utf8'), key: readFileSync(`${agent.state}/tls/server.key`, 'utf8') }],
+    'a good one beside an unknown token': [good, `Bearer nf_${'A'.repeat(43)}`], 'a good one beside an empty header': [good, ''], 'a good one beside another scheme': [good, 'Basic YTpi'],
+    none: [undefined],
+  };
+  const talks = Object.entries(broken).map(([kind, [identity, authorization]]) => ({ kind, talk: new Talk(agent, identity), authorization }));
+  await each(talks.flatMap((one, k) => all.map((operation, i) => ({ ...one, operation, from: `127.3.${k}.${1 + (i >> 3)}` }))), async ({ kind, talk, authorization, operation, from }) => {
+    const { path, body } = rowOf(operation, ended);
+    const answer = await talk.ask(operation.method, path, { authorization, body, from });
+    assert.equal(got(answer), rank[operation.role] === 0 ? '200 undefined' : '401 unauthorized', `${operation.id} with ${kind}`);
+    if (rank[operation.role] > 0) for (const secret of [...model.names, ...Object.keys(model.groups)]) assert.ok(!answer.text.includes(secret), answer.text);
+  });
+  // Both at once: the header alone decides, for better and for worse.
+  const unknown = new Talk(agent, other.issue('c2.example.org'));
+  const known = new Talk(agent, good);
+  for (const talk of [unknown, known]) {
+    assert.equal((await talk.ask('GET', '/v1/audit', { authorization: `Bearer ${adminToken}` })).status, 200);
+    assert.equal(got(await talk.ask('GET', '/v1/audit', { authorization: `Bearer ${viewerToken}` })), '403 forbidden');
+    assert.equal((await talk.ask('GET', '/v1/agent', { authorization: `Bearer ${viewerToken}` })).body.credential.name, 'token:dashboard');
+  }
+  const bare = await known.ask('POST', '/v1/services/oakleaf/start', { headers: { 'content-type': 'text/plain' } });
+  assert.equal(got(bare), '415 unsupported_media_type', 'what a page of another site could have sent');
+  assert.equal(got(await known.ask('POST', '/v1/services/oakleaf/start', { headers: { 'sec-fetch-site': 'cross-site' } })), '403 forbidden');
+
+  const callers = kinds.map((kind, i) => new Caller(new Talk(agent, holderOf(agent, i)), `c${i}`, kind));
+  await each(all.flatMap((operation) => callers.map((who) => ({ operation, who }))), async ({ operation, who }) => {
+    const { path, body, done } = rowOf(operation, ended);
+    const right = rank[who.role] >= rank[operation.role] ? done(who) : '403 forbidden';
+    assert.equal(got(await who.ask(operation.method, path, { body })), right, `${operation.id} as ${who.words}`);
+  });
+  const mark = agent.life.mark();
+  const targets = [...model.names.map((name) => ({ names: [name] })), ...Object.keys(model.groups).map((group) => ({ group }))];
+  await each(callers.flatMap((who) => targets.flatMap((target) => actions.map((action) => ({ who, action, ...target, consent: true, reason: true })))), async (request) => {
+    const { who, action, names, group } = request;
+    const base = group ? `/v1/groups/${group}/${action}` : `/v1/services/${names[0]}/${action}`;
+    const body = { dependents: 'include', reason: 'matrix' };
+    const what = `${who.words} ${action} ${names ?? group}`;
+    const right = model.job(who, request);
+    if (right.status !== 202) assert.equal(got(await who.ask('POST', base, { body })), expected(right), what);
+    const dry = await who.ask('POST', `${base}?dry_run=1`, { body });
+    const planned = model.job(who, { ...request, dry: true });
+    assert.equal(got(dry), expected(planned), what);
+    if (planned.would) assert.deepEqual([dry.body.would_answer.status, dry.body.would_answer.code], [planned.would.status, planned.would.code], what);
+  });
+  assert.deepEqual(agent.life.sentences(mark), [], 'nothing was done to any service');
+  for (const who of callers) {
+    assert.deepEqual((await who.ask('GET', '/v1/services')).body.items.map((s) => s.name), model.visible(who));
+    assert.equal((await who.ask('GET', '/v1/agent')).body.credential.name, `cert:dns:${who.name}.example.org`);
+  }
+}, withCertificates);
+
+test('A [[client]] that is an admin cannot be narrowed either', { timeout: seconds(60) }, async () => {
+  const dir = mkdtempSync(path.join(realpathSync(tmpdir()), 'noforce-matrix-'));
+  try {
+    for (const narrowing of ['services = ["smtp*"]', 'actions = ["restart"]']) {
+      writeFileSync(`${dir}/settings.toml`, `[[client]]\nsan = "dns:x.example.org"\nrole = "admin"\n${narrowing}\n`, { mode: 0o600 });
+      await assert.rejects(promisify(execFile)(program, ['check-config', `${dir}/settings.toml`]), (error) => /cannot be narrowed/.test(error.stdout + error.stderr));
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 });
