@@ -12,6 +12,7 @@
 #include "agent/local_socket.hpp"
 #include "agent/lock.hpp"
 #include "agent/process.hpp"
+#include "core/digest.hpp"
 #include "core/text.hpp"
 
 namespace noforce::agent {
@@ -97,8 +98,9 @@ Result<json> create_token(const AdministrationParts& parts, const std::string& b
     }
     expires_at = system_clock().wall() + Seconds(seconds->get<std::int64_t>());
   }
-  const auto made = parts.credentials.create(*name, *role, *services, *actions, expires_at, by);
+  auto made = parts.credentials.create(*name, *role, *services, *actions, expires_at, by);
   if (!made) return std::unexpected(made.error());
+  const Wiped wiped(made->secret);
   json result = to_json(made->record);
   result["secret"] = made->secret;
   return result;
@@ -209,16 +211,27 @@ Result<json> carry_out(const AdministrationParts& parts, const std::string& by,
   return fail(ErrorKind::malformed, "the agent does not know '" + clean_text(*what, 80) + "'");
 }
 
-std::string to_line(const Result<json>& answer) {
+// Of a token that was just made.
+void wipe_secret(json& result) {
+  if (!result.is_object()) return;
+  if (const auto secret = result.find("secret"); secret != result.end() && secret->is_string()) {
+    wipe(secret->get_ref<std::string&>());
+  }
+}
+
+std::string to_line(Result<json> answer) {
   json line;
   if (answer) {
-    line = {{"ok", true}, {"result", *answer}};
+    line = {{"ok", true}};
+    line["result"] = std::move(*answer);
   } else {
     line = {
         {"ok", false},
         {"error", {{"code", to_string(answer.error().kind)}, {"detail", answer.error().detail}}}};
   }
-  return line.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string text = line.dump(-1, ' ', false, json::error_handler_t::replace);
+  if (const auto result = line.find("result"); result != line.end()) wipe_secret(*result);
+  return text;
 }
 
 Result<json> from_line(std::string_view line) {

@@ -18,6 +18,7 @@
 #include "agent/lock.hpp"
 #include "agent/process.hpp"
 #include "core/credentials.hpp"
+#include "core/digest.hpp"
 
 namespace noforce::agent {
 namespace {
@@ -98,8 +99,9 @@ Result<void> make_certificates(const StateDir& state, const std::vector<std::str
   const auto has_ca = is_pair_there(state.ca_certificate(), state.ca_key());
   if (!has_ca) return std::unexpected(has_ca.error());
   if (!*has_ca) {
-    const auto ca = make_ca(names_of_this_machine().front(), now);
+    auto ca = make_ca(names_of_this_machine().front(), now);
     if (!ca) return std::unexpected(ca.error());
+    const Wiped ca_key(ca->key);
     if (auto written = write_pair(*ca, state.ca_certificate(), state.ca_key()); !written) {
       return written;
     }
@@ -108,10 +110,12 @@ Result<void> make_certificates(const StateDir& state, const std::vector<std::str
     said_kept(state.ca_certificate(), "private CA");
   }
 
-  const auto ca = read_pair(state.ca_certificate(), state.ca_key());
+  auto ca = read_pair(state.ca_certificate(), state.ca_key());
   if (!ca) return std::unexpected(ca.error());
-  const auto server = make_server_certificate(*ca, names, now);
+  const Wiped ca_key(ca->key);
+  auto server = make_server_certificate(*ca, names, now);
   if (!server) return std::unexpected(server.error());
+  const Wiped server_key(server->key);
   if (auto written = write_pair(*server, state.server_certificate(), state.server_key());
       !written) {
     return written;
@@ -123,14 +127,18 @@ Result<void> make_certificates(const StateDir& state, const std::vector<std::str
   return {};
 }
 
-std::string header_of(const std::string& secret) {
-  return "Authorization: Bearer " + secret + "\n";
+Result<void> write_admin_header(const StateDir& state, const std::string& secret) {
+  std::string header = "Authorization: Bearer " + secret + "\n";
+  const Wiped wiped(header);
+  return replace_file(state.admin_header(), header, secret_mode);
 }
 
 Result<void> keep_admin_token(const StateDir& state, const Credentials& credentials) {
-  const auto content = read_small_file(state.admin_token());
+  auto content = read_small_file(state.admin_token());
   if (!content) return std::unexpected(content.error());
-  const std::string secret = content->substr(0, content->find('\n'));
+  const Wiped wiped_content(*content);
+  std::string secret = content->substr(0, content->find('\n'));
+  const Wiped wiped_secret(secret);
   const auto owner = credentials.check(secret);
   said_kept(state.admin_token(),
             owner ? "admin token" : "admin token, of no use any more: " + owner.error().detail);
@@ -138,10 +146,7 @@ Result<void> keep_admin_token(const StateDir& state, const Credentials& credenti
     (void)std::printf("      make another one: noforce token create NAME --role admin\n");
   }
   if (exists(state.admin_header())) return {};
-  if (auto written = write_new_file(state.admin_header(), header_of(secret), secret_mode);
-      !written) {
-    return written;
-  }
+  if (auto written = write_admin_header(state, secret); !written) return written;
   said_made(state.admin_header(), "the same as a header, for curl -H @FILE");
   return {};
 }
@@ -160,19 +165,18 @@ Result<void> make_admin_token(const StateDir& state) {
     name = "admin-" + std::to_string(n);
   }
   const WallTime end = system_clock().wall() + std::chrono::days(admin_token_days);
-  const auto made = credentials.create(name, Role::admin, {}, {}, end, "local:" + this_user());
+  auto made = credentials.create(name, Role::admin, {}, {}, end, "local:" + this_user());
   if (!made) return std::unexpected(made.error());
-  const std::string content = made->secret + "\n# noforce token '" + name + "' (admin), expires " +
-                              to_rfc3339(end) +
-                              "; for the first login: make narrower ones with `noforce token "
-                              "create`, then revoke this one\n";
+  const Wiped wiped_secret(made->secret);
+  std::string content = made->secret + "\n# noforce token '" + name + "' (admin), expires " +
+                        to_rfc3339(end) +
+                        "; for the first login: make narrower ones with `noforce token "
+                        "create`, then revoke this one\n";
+  const Wiped wiped_content(content);
   if (auto written = write_new_file(state.admin_token(), content, secret_mode); !written) {
     return written;
   }
-  if (auto written = replace_file(state.admin_header(), header_of(made->secret), secret_mode);
-      !written) {
-    return written;
-  }
+  if (auto written = write_admin_header(state, made->secret); !written) return written;
   said_made(state.admin_token(), "admin token, " + until(end));
   said_made(state.admin_header(), "the same as a header, for curl -H @FILE");
   return {};
@@ -241,21 +245,31 @@ Result<void> renew(const InitOptions& options) {
   if (exists(state->path())) {
     if (auto own = prepare_private_directory(state->path()); !own) return own;
   }
-  const auto ca = read_pair(state->ca_certificate(), state->ca_key());
+  if (!settings->tls.certificate.empty()) {
+    return fail(ErrorKind::already_done,
+                "the agent serves " + settings->tls.certificate +
+                    ", as the settings say in [tls]; renew it where it comes from, then `noforce "
+                    "reload`");
+  }
+  auto ca = read_pair(state->ca_certificate(), state->ca_key());
   if (!ca) {
     return fail(ca.error().kind,
                 ca.error().detail + "; `cert renew` needs the CA that `noforce init` made");
   }
-  const auto old = read_pair(state->server_certificate(), state->server_key());
+  const Wiped ca_key(ca->key);
+  auto old = read_pair(state->server_certificate(), state->server_key());
+  std::string none;
+  const Wiped old_key(old ? old->key : none);
   std::vector<std::string> names = certificate_names(options.hosts, *settings);
   if (old && options.hosts.empty()) {
     const auto facts = read_certificate(old->certificate);
     if (facts && !facts->names.empty()) names = facts->names;
   }
   // The key stays, so that one atomic write is enough and no moment has halves of two pairs.
-  const auto made =
+  auto made =
       make_server_certificate(*ca, names, system_clock().wall(), old ? old->key : std::string());
   if (!made) return std::unexpected(made.error());
+  const Wiped made_key(made->key);
   if (!old) {
     if (auto written = replace_file(state->server_key(), made->key, secret_mode); !written) {
       return written;
@@ -275,9 +289,12 @@ Result<void> renew(const InitOptions& options) {
   if (!reloaded) return std::unexpected(reloaded.error());
   const auto answer = nlohmann::json::parse(*reloaded, nullptr, false);
   if (!answer.is_object() || answer["ok"] != true) {
+    const auto error = answer.is_object() ? answer.value("error", nlohmann::json::object())
+                                          : nlohmann::json::object();
     return fail(ErrorKind::internal,
-                "the certificate is renewed, but the running agent refused "
-                "to take it up; see `noforce reload`");
+                "the certificate is renewed, but the running agent refused to take it up (" +
+                    error.value("detail", "it does not say why") +
+                    "); mend that, then `noforce reload`");
   }
   (void)std::printf("The running agent has taken it up.\n");
   return {};

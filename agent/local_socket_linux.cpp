@@ -19,6 +19,7 @@
 #include "agent/local_socket.hpp"
 #include "agent/log.hpp"
 #include "agent/process.hpp"
+#include "core/digest.hpp"
 
 namespace noforce::agent {
 namespace {
@@ -80,7 +81,9 @@ std::optional<std::string> read_line(int fd, std::size_t most, int wake, MonoTim
   return std::nullopt;
 }
 
-bool write_line(int fd, std::string line, int wake, MonoTime until) {
+bool write_line(int fd, std::string_view text, int wake, MonoTime until) {
+  std::string line(text);
+  const Wiped wiped(line);
   line += '\n';
   std::string_view rest = line;
   while (!rest.empty()) {
@@ -145,9 +148,11 @@ class Listening final : public LocalSocket {
     }
     const auto request = read_line(peer, longest_request, wake_.get(), until);
     if (!request) return;
-    // The answer has its own time: a reload or a look through the audit trail may take some.
-    (void)write_line(peer, handler_(user_name(who.uid), *request), wake_.get(),
-                     system_clock().mono() + local_patience);
+    // The answer has its own time: a reload or a look through the audit trail may take some. It may
+    // hold a new token.
+    std::string answer = handler_(user_name(who.uid), *request);
+    const Wiped wiped(answer);
+    (void)write_line(peer, answer, wake_.get(), system_clock().mono() + local_patience);
   }
 
   const std::string path_;
@@ -196,7 +201,7 @@ Result<std::string> ask_local(const std::string& path, std::string_view request)
   constexpr auto grace = std::chrono::seconds(1);  // the agent says so itself when it is late
   const MonoTime until = system_clock().mono() + 2 * local_patience + grace;
   constexpr int nothing = -1;
-  const bool sent = write_line(fd.get(), std::string(request), nothing, until);
+  const bool sent = write_line(fd.get(), request, nothing, until);
   auto answer = read_line(fd.get(), longest_answer, nothing, until);
   if (answer) return std::move(*answer);
   return fail(ErrorKind::timeout, "the agent on " + path +

@@ -6,6 +6,7 @@
 #include "agent/administration.hpp"
 #include "agent/commands.hpp"
 #include "agent/exit_status.hpp"
+#include "core/digest.hpp"
 
 namespace noforce::agent {
 namespace {
@@ -42,7 +43,7 @@ int refused(const Error& error) {
 int token_create(const NewTokenOptions& options) {
   const auto state = find_state_dir(options.where);
   if (!state) return report(state.error());
-  const auto made =
+  auto made =
       ask(*state, {{"do", "token.create"},
                    {"name", options.name},
                    {"role", options.role},
@@ -54,7 +55,9 @@ int token_create(const NewTokenOptions& options) {
   (void)std::fprintf(stderr,
                      "token '%s' (%s, %s); its secret is shown this once, on standard output\n",
                      options.name.c_str(), options.role.c_str(), state_of(*made).c_str());
-  (void)std::printf("%s\n", (*made)["secret"].get<std::string>().c_str());
+  auto& secret = (*made)["secret"].get_ref<std::string&>();
+  const Wiped wiped(secret);
+  (void)std::printf("%s\n", secret.c_str());
   return exit_ok;
 }
 
