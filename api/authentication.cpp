@@ -1,10 +1,11 @@
 #include "api/authentication.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 
-#include <openssl/crypto.h>
-
 #include "api/input.hpp"
+#include "core/digest.hpp"
 
 namespace noforce::api {
 namespace {
@@ -23,6 +24,19 @@ constexpr std::string_view kHowToGetAToken =
 bool is_token_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
          c == '.' || c == '_' || c == '~' || c == '+' || c == '/';
+}
+
+// Stands for all that there is no room for: who comes with a flood of addresses shares its limit.
+const std::string kManyNetworks = "many";
+
+// Whose failures count together: an IPv4 address, or the /64 that an IPv6 client has to itself.
+std::string network_of(const std::string& address) {
+  in6_addr bytes{};
+  if (::inet_pton(AF_INET6, address.c_str(), &bytes) != 1) return address;
+  std::fill(bytes.s6_addr + 8, bytes.s6_addr + 16, std::uint8_t{0});
+  char text[INET6_ADDRSTRLEN] = "";
+  ::inet_ntop(AF_INET6, &bytes, text, sizeof text);
+  return text;
 }
 
 std::string_view without_port(std::string_view host) {
@@ -90,7 +104,7 @@ Credential::Credential(const Request& request) {
 }
 
 Credential::~Credential() {
-  if (token_) OPENSSL_cleanse(token_->data(), token_->size());
+  if (token_) wipe(*token_);
 }
 
 Result<Principal> Credential::owner(const Credentials& credentials, const Clients* clients) const {
@@ -144,7 +158,8 @@ bool is_host_ours(const Request& request, const std::vector<std::string>& names)
 
 bool Denials::is_flooding(const std::string& address) {
   const std::lock_guard lock(mutex_);
-  const auto found = failures_.find(address);
+  auto found = failures_.find(network_of(address));
+  if (found == failures_.end()) found = failures_.find(kManyNetworks);
   return found != failures_.end() && found->second.count >= kMostFailures &&
          clock_.mono() - found->second.window < kFailureWindow;
 }
@@ -159,11 +174,11 @@ void Denials::record(const std::string& principal, const std::string& address, E
       if (failures_.size() >= kMostAddresses)
         std::erase_if(failures_,
                       [now](const auto& f) { return now - f.second.window >= kFailureWindow; });
-      if (failures_.size() < kMostAddresses) {
-        Failures& failures = failures_[address];
-        if (now - failures.window >= kFailureWindow) failures = {.window = now, .count = 0};
-        ++failures.count;
-      }
+      const std::string network = network_of(address);
+      const bool has_room = failures_.size() < kMostAddresses || failures_.contains(network);
+      Failures& failures = failures_[has_room ? network : kManyNetworks];
+      if (now - failures.window >= kFailureWindow) failures = {.window = now, .count = 0};
+      ++failures.count;
     }
     if (now - minute_ >= Seconds{60}) {
       minute_ = now;

@@ -127,5 +127,25 @@ TEST_F(DenialsInTheTrail, MakeAnAddressWaitThatFailsTooOften) {
   EXPECT_FALSE(denials_->is_flooding("192.0.2.1"));
 }
 
+TEST_F(DenialsInTheTrail, CountAnIpv6NetworkAsOneClient) {
+  for (int i = 0; i < 20; ++i)
+    deny("2001:db8:0:1:" + std::to_string(i) + "::7");
+  EXPECT_TRUE(denials_->is_flooding("2001:db8:0:1:ffff::1"));
+  EXPECT_FALSE(denials_->is_flooding("2001:db8:0:2::1"));
+}
+
+TEST_F(DenialsInTheTrail, HaveOneLimitForAllAddressesThatThereIsNoRoomFor) {
+  const auto address = [](int i) {
+    return "10." + std::to_string(i / 250) + ".0." + std::to_string(i % 250);
+  };
+  for (int i = 0; i < 4096 + 20; ++i)
+    deny(address(i));
+  EXPECT_FALSE(denials_->is_flooding(address(0)));
+  EXPECT_TRUE(denials_->is_flooding(address(4200)));
+  clock_.advance(Seconds{10});
+  deny("192.0.2.1");
+  EXPECT_FALSE(denials_->is_flooding(address(4200)));
+}
+
 }  // namespace
 }  // namespace noforce::api
