@@ -27,7 +27,6 @@ constexpr Milliseconds first_picture{15'000};  // how long the keeper may take t
 constexpr Milliseconds last_requests{2'000};   // how long requests may take to end at the end
 constexpr Milliseconds keeper_end{10'000};
 constexpr Seconds no_limit = std::chrono::days(31);
-constexpr auto certificate_warning = std::chrono::days(21);
 
 // Groups of services of which none hangs on one of another group, so that each can be stopped by a
 // job of its own and a hung one holds up its own tree and nobody else.
@@ -189,6 +188,7 @@ Result<void> Agent::open_doors() {
   auto bound = server_->start(listen, files);
   if (!bound) return std::unexpected(bound.error());
   address_ = std::move(*bound);
+  note_served(files);
 
   auto local =
       open_local_socket(state_.socket(), [this](const std::string& user, std::string_view request) {
@@ -251,6 +251,14 @@ Result<void> Agent::check_tls_files(const api::TlsFiles& files) const {
   return {};
 }
 
+void Agent::note_served(const api::TlsFiles& files) {
+  const auto pem = read_small_file(files.certificate, 1U << 20U);
+  const auto facts = pem ? read_certificate(*pem) : std::unexpected(pem.error());
+  const MutexLock lock(served_mutex_);
+  served_until_ = facts ? std::optional(facts->not_after) : std::nullopt;
+  served_is_ours_ = files.certificate == state_.server_certificate();
+}
+
 std::vector<std::string> Agent::host_names(const config::Settings& settings) const {
   std::vector<std::string> names = settings.server.names;
   const auto pem = read_small_file(tls_files(settings).certificate, 1U << 20U);
@@ -289,11 +297,9 @@ void Agent::start_what_is_due() {
 
 void Agent::look_after() {
   int days = 0;
-  std::string certificate;
   {
     const MutexLock lock(reload_mutex_);
     days = settings_.policies.jobs.history_days;
-    certificate = tls_files(settings_).certificate;
   }
   const WallTime now = system_clock().wall();
   if (const auto forgotten = journal_->forget_jobs(now - std::chrono::days(days)); !forgotten) {
@@ -306,13 +312,16 @@ void Agent::look_after() {
     log(LogLevel::info, "audit trail",
         {{"rows", std::to_string(newest->front().number)}, {"head", newest->front().hash}});
   }
-  const auto pem = read_small_file(certificate, 1U << 20U);
-  if (!pem) return;
-  const auto facts = read_certificate(*pem);
-  if (facts && facts->not_after - now < certificate_warning) {
-    log(LogLevel::warning, "the server's certificate nears its end: noforce cert renew",
-        {{"file", certificate}, {"until", to_rfc3339(facts->not_after)}});
-  }
+  for (const std::string& sentence : ends_soon(expiries(), itself_.principal, now))
+    log(LogLevel::warning, sentence);
+}
+
+Expiries Agent::expiries() {
+  Expiries all{.client_ca = clients_.authority_ends(), .tokens = credentials_->list()};
+  const MutexLock lock(served_mutex_);
+  all.server = served_until_;
+  all.server_is_ours = served_is_ours_;
+  return all;
 }
 
 void Agent::note(const std::string& principal, const std::string& event, const std::string& outcome,

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/expiry.hpp"
 #include "agent/local_socket.hpp"
 #include "agent/opener.hpp"
 #include "agent/state_dir.hpp"
@@ -63,8 +64,8 @@ class Agent {
   [[nodiscard]] std::vector<std::string> warnings(const Principal& caller);
   // A job for each service that `start = "auto"` starts now. Any thread.
   void start_what_is_due();
-  // Forgets old jobs, puts the audit trail's head into the log and looks at the certificate's end;
-  // now and then.
+  // Forgets old jobs, puts the audit trail's head into the log and says there what
+  // ends soon; now and then.
   void look_after();
 
   // The end, in this order ------------------------------------------------------------------------
@@ -99,6 +100,8 @@ class Agent {
   // Null where no client certificates are asked for.
   [[nodiscard]] Result<ClientAuthority> client_authority(const api::TlsFiles& files) const;
   [[nodiscard]] Result<void> check_tls_files(const api::TlsFiles& files) const;
+  void note_served(const api::TlsFiles& files);
+  [[nodiscard]] Expiries expiries();
   [[nodiscard]] std::vector<std::string> host_names(const config::Settings& settings) const;
   [[nodiscard]] Result<std::string> read_and_take_up();
   [[nodiscard]] Result<std::string> take_up(config::Settings settings)
@@ -131,6 +134,11 @@ class Agent {
   };
   Mutex refusal_mutex_;
   std::optional<Refusal> refusal_ NOFORCE_GUARDED_BY(refusal_mutex_);
+
+  // Of the certificate that is served.
+  Mutex served_mutex_;
+  std::optional<WallTime> served_until_ NOFORCE_GUARDED_BY(served_mutex_);
+  bool served_is_ours_ NOFORCE_GUARDED_BY(served_mutex_) = true;
 
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Credentials> credentials_;

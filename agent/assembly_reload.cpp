@@ -116,6 +116,7 @@ Result<std::string> Agent::take_up(config::Settings settings) {
 
   // From here on nothing fails.
   use_log_file(std::move(*log_file), settings.log.level);
+  note_served(files);
   clients_.replace(settings.clients, std::move(*authority));
   face_->set_hosts(host_names(settings));
   jobs_->replace_policies(settings.policies);
@@ -163,7 +164,7 @@ void Agent::remember(const Result<std::string>& reloaded) {
 }
 
 std::vector<std::string> Agent::warnings(const Principal& caller) {
-  std::vector<std::string> sentences;
+  std::vector<std::string> sentences = ends_soon(expiries(), caller, system_clock().wall());
   const MutexLock lock(refusal_mutex_);
   if (refusal_) {
     // The settings speak of services that not everybody may see.

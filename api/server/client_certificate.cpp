@@ -298,7 +298,7 @@ class Authority final : public ClientAuthority {
 
   bool is_known_good(const ClientCertificate& certificate, WallTime now) const {
     const MutexLock lock(certificate.mutex);
-    const ClientCertificate::Look& look = certificate.look;
+    const ClientCertificate::Look look = certificate.look;
     return look.authority == id_ && now >= look.from && now < look.until;
   }
 

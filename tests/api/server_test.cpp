@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
@@ -11,6 +12,7 @@
 #include <openssl/ssl.h>
 
 #include "core/digest.hpp"
+#include "tests/api/client_certificates.hpp"
 #include "tests/api/tls_client.hpp"
 
 namespace noforce::api {
@@ -535,6 +537,26 @@ TEST_F(AServer, TakesNewCertificatesAndKeepsTheOldOnesWhenTheyAreBroken) {
   EXPECT_EQ(mixed.error().kind, ErrorKind::malformed);
   EXPECT_FALSE(server->reload_certificates({"/nothing", files().key}));
   EXPECT_EQ(subject(), "/CN=next");
+}
+
+TEST_F(AServer, SendsItsCertificateWithTheWholeChain) {
+  start();
+  EXPECT_EQ(TlsClient(address).sent_certificates(), 1);
+  const WallTime now = system_clock().wall();
+  const auto from = now - 1h;
+  const auto until = now + 1h;
+  const test::Signer root({.name = "root", .is_ca = true, .from = from, .until = until});
+  const test::Signer between({.name = "between", .is_ca = true, .from = from, .until = until},
+                             &root);
+  const test::Signer own({.name = "own", .usage = "serverAuth", .from = from, .until = until},
+                         &between);
+  const TlsFiles chain = files("chain");
+  std::ofstream(chain.certificate) << own.pem() << between.pem();
+  std::ofstream(chain.key) << own.key_pem();
+  ASSERT_TRUE(server->reload_certificates(chain));
+  const TlsClient client(address);
+  EXPECT_EQ(client.subject(), "/CN=own");
+  EXPECT_EQ(client.sent_certificates(), 2);
 }
 
 TEST_F(AServer, DoesNotShareItsPort) {

@@ -216,6 +216,10 @@ std::string TlsClient::subject() const {
   return name;
 }
 
+int TlsClient::sent_certificates() const {
+  return sk_X509_num(SSL_get_peer_cert_chain(ssl_));
+}
+
 std::string TlsClient::protocol() const {
   return SSL_get_version(ssl_);
 }

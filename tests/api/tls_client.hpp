@@ -37,8 +37,9 @@ class TlsClient {
                                        Milliseconds patience = Milliseconds{10'000});
   // The other end closes within `patience`.
   [[nodiscard]] bool ends(Milliseconds patience = Milliseconds{10'000});
-  [[nodiscard]] std::string subject() const;   // of the server's certificate
-  [[nodiscard]] std::string protocol() const;  // "TLSv1.3"
+  [[nodiscard]] std::string subject() const;    // of the server's certificate
+  [[nodiscard]] int sent_certificates() const;  // by the server
+  [[nodiscard]] std::string protocol() const;   // "TLSv1.3"
 
  private:
   // False: the end, or the time is over.
