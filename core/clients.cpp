@@ -64,6 +64,7 @@ std::optional<std::string> uri(std::string_view text) {
   std::string authority;
   if (rest.starts_with("//")) {
     const std::size_t end = std::min(rest.find_first_of("/?#", 2), rest.size());
+    if (rest.substr(0, end).find('*') != std::string_view::npos) return std::nullopt;
     const std::size_t at = rest.substr(0, end).rfind('@');
     const std::size_t host = at == std::string_view::npos ? 0 : at;
     authority = std::string(rest.substr(0, host)) + lower_ascii(rest.substr(host, end - host));

@@ -28,6 +28,7 @@ TEST(AClientsName, IsOneNameAndNothingElse) {
                                       "cn:ci",
                                       "dns:*.example.org",
                                       "dns:*",
+                                      "uri:spiffe://*.example.org/ci",
                                       "dns:a..b",
                                       "dns:.a",
                                       "dns:a b",

@@ -19,7 +19,14 @@ void check_name(std::string_view text) {
   if (!name) return;
   expect(!name->empty() && name->size() <= longest_client_name, "a name is bounded", *name);
   expect(clean_text(*name, name->size()) == *name, "a name moves no cursor", *name);
-  expect(name->find('*') == std::string::npos, "a name is no pattern", *name);
+  if (name->starts_with("dns:"))
+    expect(name->find('*') == std::string::npos, "a host's name is no pattern", *name);
+  if (const auto authority = name->find("://"); authority != std::string::npos) {
+    const auto end = name->find_first_of("/?#", authority + 3);
+    const std::string host = name->substr(authority, end - authority);
+    const bool is_uri = name->starts_with("uri:") && name->find(':', 4) == authority;
+    expect(!is_uri || host.find('*') == std::string::npos, "a URI's host is no pattern", *name);
+  }
   expect(client_name(*name) == name, "a name has one spelling", *name);
 }
 
