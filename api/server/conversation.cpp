@@ -15,6 +15,8 @@ namespace {
 constexpr Milliseconds kLinger{500};
 constexpr Milliseconds kShedHandshake{2'000};
 constexpr Milliseconds kShedIdle{1'000};
+// So long a newcomer may take to ask for something before others count more.
+constexpr Milliseconds kNewHere{2'000};
 // What one client may ask on one connection before it has to make a new one.
 constexpr std::size_t kMostRequests = 1'000'000;
 // Then others have their turn first.
@@ -99,13 +101,14 @@ bool Conversation::go_on() {
   return phase_ != Phase::over && is_within_memory();
 }
 
-Conversation::Rank Conversation::rank() const {
+Conversation::Rank Conversation::rank(MonoTime now) const {
   switch (phase_) {
     case Phase::handshake:
     case Phase::idle:
     case Phase::head:
     case Phase::body:
-      return requests_ == 0 ? Rank::fresh : Rank::idle;
+      if (requests_ > 0) return Rank::idle;
+      return now - begun_ < kNewHere ? Rank::new_here : Rank::dawdling;
     case Phase::flushing:
     case Phase::lingering:
       return stream_ ? Rank::busy : Rank::idle;

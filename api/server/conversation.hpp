@@ -2,6 +2,7 @@
 // whoever holds it lets it go on until it says what it waits for.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -51,13 +52,14 @@ class Conversation {
   [[nodiscard]] bool go_on();
   [[nodiscard]] const Wait& waits() const { return wait_; }
 
-  // For who has to give way where there is no more room.
+  // For who has to give way where there is no more room; in this order.
   enum class Rank : std::uint8_t {
-    fresh,  // has not asked for anything yet
-    idle,   // between two requests
-    busy,   // in the middle of something; never gives way
+    dawdling,  // has been here for a while and has not asked for anything yet
+    idle,      // between two requests, or its client does not take the answer
+    new_here,  // may be about to ask
+    busy,      // in the middle of something; never gives way
   };
-  [[nodiscard]] Rank rank() const;
+  [[nodiscard]] Rank rank(MonoTime now) const;
   // Since when it is so.
   [[nodiscard]] MonoTime since() const { return since_; }
   // Wants a turn when the server is told to look again.
@@ -118,6 +120,7 @@ class Conversation {
   Phase after_flush_ = Phase::idle;
   MonoTime deadline_{};  // of the phase
   MonoTime since_{};
+  const MonoTime begun_ = std::chrono::steady_clock::now();
   Wait wait_;
   std::size_t requests_ = 0;
   std::size_t head_size_ = 0;

@@ -150,13 +150,14 @@ void Parking::close() {
 }
 
 std::unique_ptr<Conversation> Parking::give_way(const std::string& group) {
+  const MonoTime time = now();
   const MutexLock lock(mutex_);
   Slot* chosen = nullptr;
   for (Slot& slot : slots_) {
     const Conversation* candidate = slot.conversation.get();
-    if (candidate == nullptr || candidate->rank() == Conversation::Rank::busy) continue;
+    if (candidate == nullptr || candidate->rank(time) == Conversation::Rank::busy) continue;
     if (!group.empty() && candidate->place().group() != group) continue;
-    const auto order = [](const Conversation& c) { return std::pair(c.rank(), c.since()); };
+    const auto order = [time](const Conversation& c) { return std::pair(c.rank(time), c.since()); };
     if (chosen == nullptr || order(*candidate) < order(*chosen->conversation)) chosen = &slot;
   }
   return chosen == nullptr ? nullptr : claim(*chosen);

@@ -48,8 +48,8 @@ class Parking {
   // Sends all who wait in take() away, for good.
   void close();
 
-  // Takes out the one that has to give way: of this group (empty: of all), the one that has asked
-  // for nothing yet before one that has, and the oldest of those. Null: all are busy.
+  // Takes out the one that has to give way: of this group (empty: of all), by its rank, and the
+  // oldest of those. Null: all are busy.
   [[nodiscard]] std::unique_ptr<Conversation> give_way(const std::string& group);
 
  private:
