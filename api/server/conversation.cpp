@@ -48,6 +48,15 @@ std::string plain_answer() {
          "\r\nConnection: close\r\n\r\n" + answer.body;
 }
 
+// A line break that is none in HTTP: no more of the request would make it one.
+bool has_bare_newline(std::string_view text, std::size_t from) {
+  for (auto at = text.find('\n', from); at != std::string_view::npos;
+       at = text.find('\n', at + 1)) {
+    if (at == 0 || text[at - 1] != '\r') return true;
+  }
+  return false;
+}
+
 Problem overloaded(const std::string& detail) {
   Problem problem = face_problem(503, detail);
   problem.retry_after_s = 1;
@@ -187,6 +196,8 @@ void Conversation::read_head() {
     return refuse(face_problem(431, "The request line and the header fields may have " +
                                         std::to_string(limits_.head_bytes) + " bytes in all."));
   if (blank != std::string_view::npos) return begin_request(size);
+  if (has_bare_newline(input, looked_through_))
+    return refuse(face_problem(400, "A line of the header does not end in CR LF."));
   looked_through_ = size < 3 ? 0 : size - 3;
   switch (const Io io = connection_->read()) {
     case Io::done:
@@ -336,7 +347,10 @@ void Conversation::refuse(const Problem& problem) {
 }
 
 void Conversation::refuse_late() {
-  refuse(face_problem(400, "The request did not come in time."));
+  const Milliseconds time = phase_ == Phase::body ? limits_.body : limits_.head;
+  refuse(face_problem(400, std::string("The request did not come in time; send its ") +
+                               (phase_ == Phase::body ? "body" : "header") + " within " +
+                               std::to_string(std::chrono::ceil<Seconds>(time).count()) + " s."));
 }
 
 }  // namespace noforce::api

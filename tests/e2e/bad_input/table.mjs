@@ -53,9 +53,9 @@ const beforeTls = [
   closes('a ClientHello and no more', null, { on: 'tcp', play: (raw, { hello }) => { raw.send(hello); raw.end(); } }),
   closes('nothing at all', '', { on: 'tcp' }),
   // The agent says so where it can; a closed connection is as good.
-  bad('HTTP without TLS', head('GET /healthz HTTP/1.1', host), /https/i, { on: 'tcp', orCloses: true }),
-  bad('HTTP without TLS, with a token', get('/v1/agent'), /https/i, { on: 'tcp', orCloses: true }),
-  bad('HTTP/2 without TLS', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', /https/i, { on: 'tcp', orCloses: true }),
+  bad('HTTP without TLS', head('GET /healthz HTTP/1.1', host), /https/i, { on: 'tcp' }),
+  bad('HTTP without TLS, with a token', get('/v1/agent'), /https/i, { on: 'tcp' }),
+  bad('HTTP/2 without TLS', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', /https/i, { on: 'tcp' }),
 ];
 
 const inTls = [
