@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <set>
 #include <thread>
 #include <utility>
@@ -50,6 +51,18 @@ std::vector<std::vector<std::string>> trees(const Picture& picture,
       }
     }
     all.push_back(std::move(tree));
+  }
+  return all;
+}
+
+// By job that had begun: what it stops, and may have to start again.
+std::map<std::string, std::vector<std::string>> stopped_by(const std::vector<Job>& unfinished) {
+  std::map<std::string, std::vector<std::string>> all;
+  for (const Job& job : unfinished) {
+    if (job.state != JobState::running && job.state != JobState::cancelling) continue;
+    for (const Step& step : job.steps) {
+      if (step.operation == Operation::stop) all[job.id].push_back(step.service);
+    }
   }
   return all;
 }
@@ -120,6 +133,8 @@ Result<void> Agent::open_journal() {
 
 Result<void> Agent::start_jobs() {
   const MutexLock lock(reload_mutex_);
+  const auto unfinished = journal_->unfinished();
+  if (!unfinished) return std::unexpected(unfinished.error());
   events_ = std::make_unique<EventFeed>(UlidSource().next());
 #if NOFORCE_SCM_SUPERVISOR
   if (opener_ != nullptr) {
@@ -130,6 +145,7 @@ Result<void> Agent::start_jobs() {
       .executable = this_executable(),
       .keeper_args = {},
       .specs = settings_.services,
+      .begun = stopped_by(*unfinished),
       .opener = wish_for_keeper()});
   auto jobs = Jobs::start(
       {.journal = *journal_,

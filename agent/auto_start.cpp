@@ -49,7 +49,8 @@ std::vector<std::string> due_to_start(const Picture& picture, const std::vector<
 
   std::vector<std::string> due;
   for (const auto& service : picture.services) {
-    if (service->start_type != StartType::automatic || is_up(service->state)) continue;
+    if (service->start_type != StartType::automatic || service->taken_out) continue;
+    if (is_up(service->state)) continue;
     if (!is_to_come_up(by_service, service->name, boot)) continue;
     if (held.contains(service->name)) continue;
     if (needs_what_was_stopped(picture, by_service, service->name)) continue;

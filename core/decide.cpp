@@ -219,6 +219,13 @@ Move decide_stopped_start(const Step& step, StepDrive& drive, const Service& ser
     return end_failed(ErrorKind::deadline_passed,
                       "The job's deadline is over; " + service.name + " was not started.", step);
   }
+  if (service.start_type == StartType::disabled && service.taken_out) {
+    return end_failed(ErrorKind::service_disabled,
+                      service.name +
+                          " was taken out of the settings meanwhile, so it cannot be started. Put "
+                          "it back and reload the agent.",
+                      step);
+  }
   if (service.start_type == StartType::disabled) {
     return end_failed(ErrorKind::service_disabled,
                       service.name +

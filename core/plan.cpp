@@ -105,10 +105,20 @@ class Planner {
     return graph().start_order(to_start);
   }
 
+  static std::unexpected<Error> was_taken_out(const std::string& name, bool is_running) {
+    return fail(ErrorKind::service_disabled,
+                name + " was taken out of the settings" +
+                    (is_running ? ": it can be stopped, and could not be started again after that."
+                                : ", so it cannot be started.") +
+                    " Put it back and reload the agent, or leave it out.",
+                name);
+  }
+
   Result<void> check_enabled(const Names& to_start) const {
     for (const auto& name : to_start) {
-      if (service(name).start_type != StartType::disabled) continue;
+      if (service(name).start_type != StartType::disabled && !service(name).taken_out) continue;
       const bool is_running = is_up(service(name).state);
+      if (service(name).taken_out) return was_taken_out(name, is_running);
       return fail(ErrorKind::service_disabled,
                   name + " is disabled" +
                       (is_running ? ", so it could not be started again after a stop."

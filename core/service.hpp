@@ -72,6 +72,8 @@ struct Service {
   ServiceState state = ServiceState::stopped;
   std::optional<Instance> instance;  // set while a process is known; also in the pending states
   StartType start_type = StartType::manual;
+  // No longer among the settings: it may be stopped, and only a job that had begun may start it.
+  bool taken_out = false;
   Accepts accepts;
   std::uint64_t checkpoint = 0;  // grows with each sign of progress of this pending state
   Milliseconds wait_hint{0};

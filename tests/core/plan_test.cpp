@@ -102,6 +102,18 @@ TEST(APlan, RefusesToStartWhatIsDisabledAndToStopWhatCouldNotBeStartedAgain) {
   EXPECT_EQ(refusal_of({Action::start, {"w3svc"}, {}}, services), ErrorKind::service_disabled);
 }
 
+TEST(APlan, StopsWhatWasTakenOutOfTheSettingsAndNeverStartsIt) {
+  std::vector<Service> services{make_service("a"), make_service("b", {"a"})};
+  services[1].taken_out = true;
+  EXPECT_EQ(written(plan_of({Action::stop, {"b"}, {}}, services)), "stop b; ");
+  const auto refused = make_plan({Action::restart, {"a"}, {}}, make_picture(services), {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::service_disabled);
+  EXPECT_EQ(refused.error().service, "b");
+  EXPECT_NE(refused.error().detail.find("taken out of the settings: it can be stopped"),
+            std::string::npos);
+}
+
 TEST(APlan, JoinsAStopThatIsUnderWayAndDoesNotAskConsentForIt) {
   auto services = exchange_estate();
   set_state(services, "antispam", ServiceState::stop_pending);

@@ -327,6 +327,52 @@ TEST(ASupervisor, ListsWhatWasTakenOutOfTheSettingsUntilItStops) {
   EXPECT_TRUE(std::filesystem::exists(estate.folder() + "/keeper/new.run"));
 }
 
+TEST(ASupervisor, KeepsWhatAJobHasStoppedThoughItIsTakenOutOfTheSettings) {
+  Estate estate;
+  estate.add("web", {"/bin/sleep", "600"});
+  ASSERT_TRUE(estate.begin());
+  ASSERT_TRUE(estate.control(ControlOp::start, "web"));
+  ASSERT_TRUE(estate.wait_for("web", ServiceState::running));
+  ASSERT_TRUE(estate.scm().prepare("job", {"web"}));
+  ASSERT_TRUE(estate.control(ControlOp::stop, "web"));
+  ASSERT_TRUE(estate.wait_for("web", ServiceState::stopped));
+  estate.specs().clear();
+  estate.add("new", {"/bin/sleep", "600"});
+  estate.scm().reconfigure(estate.specs());
+  ASSERT_TRUE(estate.wait([&] {
+    return estate.scm().snapshot()->find("new") != nullptr && estate.service("web").taken_out;
+  }));
+  EXPECT_TRUE(warns(estate.service("web"), "listed until the job that holds it is done"));
+
+  // Another agent, and another keeper, go on with the job.
+  estate.leave();
+  estate.kill_keeper();
+  ASSERT_TRUE(estate.begin({{"job", {"web"}}}));
+  ASSERT_TRUE(estate.control(ControlOp::start, "web"));
+  ASSERT_TRUE(estate.wait_for("web", ServiceState::running));
+  estate.scm().release("job");
+  ASSERT_TRUE(estate.wait([&] { return warns(estate.service("web"), "listed until it stops"); }));
+  EXPECT_EQ(estate.service("web").start_type, StartType::disabled);
+  ASSERT_TRUE(estate.control(ControlOp::stop, "web"));
+  EXPECT_TRUE(estate.wait([&] { return estate.scm().snapshot()->find("web") == nullptr; }));
+  EXPECT_TRUE(eventually(
+      [&] { return !std::filesystem::exists(estate.folder() + "/keeper/web.run"); }));
+}
+
+TEST(ASupervisor, ForgetsWhatAJobHeldWhenItIsDoneAndTheServiceIsDown) {
+  Estate estate;
+  estate.add("web", {"/bin/sleep", "600"});
+  ASSERT_TRUE(estate.begin());
+  ASSERT_TRUE(estate.scm().prepare("job", {"web"}));
+  estate.specs().clear();
+  estate.scm().reconfigure(estate.specs());
+  ASSERT_TRUE(estate.wait([&] { return estate.service("web").taken_out; }));
+  estate.scm().release("job");
+  EXPECT_TRUE(estate.wait([&] { return estate.scm().snapshot()->find("web") == nullptr; }));
+  EXPECT_TRUE(eventually(
+      [&] { return !std::filesystem::exists(estate.folder() + "/keeper/web.run"); }));
+}
+
 TEST(ASupervisor, SaysWhenItsKeeperCannotBeStarted) {
   Estate estate;
   SupervisorScm scm({.state_dir = estate.folder(), .executable = "/no/such", .specs = {}});

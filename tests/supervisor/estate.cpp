@@ -151,12 +151,13 @@ ServiceSpec& Estate::spec(const std::string& name) {
   return specs_.front();
 }
 
-Result<void> Estate::begin() {
+Result<void> Estate::begin(std::map<std::string, std::vector<std::string>> begun) {
   listener_ = std::make_unique<Listener>();
   scm_ = std::make_unique<SupervisorScm>(SupervisorOptions{.state_dir = folder_,
                                                            .executable = "/proc/self/exe",
                                                            .keeper_args = {"--keeper", folder_},
-                                                           .specs = specs_});
+                                                           .specs = specs_,
+                                                           .begun = std::move(begun)});
   return scm_->start(*listener_, Milliseconds(20'000));
 }
 

@@ -57,7 +57,8 @@ class Estate {
   [[nodiscard]] std::vector<ServiceSpec>& specs() { return specs_; }
 
   // Starts a backend (and a keeper if need be); ends it without a word to the keeper.
-  Result<void> begin();
+  // `begun`: what jobs of an agent before it hold.
+  Result<void> begin(std::map<std::string, std::vector<std::string>> begun = {});
   void leave();
   [[nodiscard]] SupervisorScm& scm() { return *scm_; }
   [[nodiscard]] Listener& listener() { return *listener_; }

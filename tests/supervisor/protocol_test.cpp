@@ -46,6 +46,8 @@ TEST(AMessage, ComesBackAsItWasSent) {
   expect_the_same_back(Refused{.why = "another agent has connected"});
   expect_the_same_back(Define{.spec = full_spec()});
   expect_the_same_back(DefinedAll{});
+  expect_the_same_back(Keep{.services = {"w3svc", "smtpsvc"}});
+  expect_the_same_back(Keep{});
   expect_the_same_back(Command{.op = ControlOp::reload,
                                .service = "w3svc",
                                .key = "1:2:3",

@@ -23,6 +23,7 @@ Record full_record() {
   record.wait_hint_ms = 2000;
   record.last_progress_ns = 77;
   record.started_ns = 66;
+  record.launched_as = 67;
   record.status_text = "flushing";
   record.exit = Exit{.code = 143, .service_code = std::nullopt};
   record.since_ms = 1'700'000'000'000;

@@ -1,10 +1,14 @@
 // One service's decisions, over a world of paper.
 #include "core/scm/supervisor/supervised.hpp"
 
+#include <gmock/gmock.h>
+
 #include "tests/supervisor/paper_world.hpp"
 
 namespace noforce::supervisor::testing {
 namespace {
+
+using ::testing::HasSubstr;
 
 class ASupervised : public ::testing::Test {
  protected:
@@ -400,6 +404,39 @@ TEST_F(ASupervised, ThatIsTakenOutStaysListedUntilItStops) {
   end(0);
   service.control(command(ControlOp::start, 2));
   EXPECT_EQ(last_answer(2).error().kind, ErrorKind::unknown_service);
+}
+
+TEST_F(ASupervised, ThatIsTakenOutIsStartedAgainOnlyByTheJobThatHoldsIt) {
+  auto& service = running(simple());
+  service.keep(true);
+  service.take_out();
+  EXPECT_THAT(service.status().warnings.front(), HasSubstr("the job that holds it"));
+  service.control(command(ControlOp::stop, 1));
+  end(0);
+  service.control(command(ControlOp::start, 2));
+  service.executed();
+  EXPECT_TRUE(last_answer(2));
+  EXPECT_TRUE(service.up());
+  service.keep(false);
+  EXPECT_THAT(service.status().warnings.front(), HasSubstr("until it stops"));
+}
+
+TEST_F(ASupervised, WhoseSettingsHaveChangedSaysThatTheyCountFromItsNextStart) {
+  auto spec = simple();
+  auto& service = running(spec);
+  EXPECT_TRUE(service.status().warnings.empty());
+  spec.stop_signal = SIGINT;  // counts at once
+  service.define(spec);
+  EXPECT_TRUE(service.status().warnings.empty());
+  spec.environment.emplace_back("LANG", "C");
+  service.define(spec);
+  ASSERT_EQ(service.status().warnings.size(), 1U);
+  EXPECT_THAT(service.status().warnings.front(), HasSubstr("count from its next start on"));
+  service.control(command(ControlOp::stop, 1));
+  end(0);
+  EXPECT_TRUE(service.status().warnings.empty());
+  service.control(command(ControlOp::start, 2));
+  EXPECT_TRUE(service.status().warnings.empty());
 }
 
 }  // namespace

@@ -47,7 +47,8 @@ SupervisorScm::SupervisorScm(SupervisorOptions options, const Clock& clock)
       cancel_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       own_ancestors_(ancestors(::getpid())),
       picture_(empty_picture()),
-      policies_(policies_of(options_.specs)) {
+      policies_(policies_of(options_.specs)),
+      begun_(options_.begun) {
   if (options_.keeper_args.empty()) {
     options_.keeper_args = {"keeper", "--state-dir", options_.state_dir};
   }
@@ -59,10 +60,16 @@ SupervisorScm::~SupervisorScm() {
 
 Result<void> SupervisorScm::start(ScmSink& sink, Milliseconds patience) {
   first_ = std::make_shared<Reply<Result<void>>>();
+  std::set<std::string> kept;
+  {
+    MutexLock lock(mutex_);
+    kept = this->kept();
+  }
   KeeperClient::Options options{.state_dir = options_.state_dir,
                                 .executable = options_.executable,
                                 .keeper_args = options_.keeper_args,
                                 .specs = options_.specs,
+                                .kept = std::move(kept),
                                 .opener = options_.opener};
   KeeperClient::Outlets outlets{
       .publish = [this](PicturePtr picture) { publish(std::move(picture)); },
@@ -116,11 +123,27 @@ void SupervisorScm::refresh(const std::vector<std::string>& services) {
 
 void SupervisorScm::watch(const std::vector<std::string>&) {}
 
-Result<void> SupervisorScm::prepare(const std::string&, const std::vector<std::string>&) {
+// Posted under the lock, so that the keeper's last word is the newest set.
+Result<void> SupervisorScm::prepare(const std::string& job,
+                                    const std::vector<std::string>& services) {
+  MutexLock lock(mutex_);
+  auto& all = begun_[job];
+  all.insert(all.end(), services.begin(), services.end());
+  mailbox_.post(KeepServices{kept()});
   return {};
 }
 
-void SupervisorScm::release(const std::string&) {}
+void SupervisorScm::release(const std::string& job) {
+  MutexLock lock(mutex_);
+  if (begun_.erase(job) > 0) mailbox_.post(KeepServices{kept()});
+}
+
+std::set<std::string> SupervisorScm::kept() const {
+  std::set<std::string> all;
+  for (const auto& [job, services] : begun_)
+    all.insert(services.begin(), services.end());
+  return all;
+}
 
 void SupervisorScm::submit(Control control) {
   mailbox_.post(std::move(control));

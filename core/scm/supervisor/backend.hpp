@@ -27,6 +27,8 @@ struct SupervisorOptions {
   std::string executable;                // of the keeper: an absolute path
   std::vector<std::string> keeper_args;  // empty: {"keeper", "--state-dir", state_dir}
   std::vector<ServiceSpec> specs;
+  // By job: what jobs that had begun before this agent may have to start again, see prepare().
+  std::map<std::string, std::vector<std::string>> begun = {};
   // Where the keeper belongs to root and this process does not: who starts it and tells it what to
   // run; `executable` and `keeper_args` are then not used. Called by the backend's thread, and
   // reconfigure() is called once that one has the new settings.
@@ -47,7 +49,8 @@ class SupervisorScm final : public Scm {
   [[nodiscard]] PicturePtr snapshot() const override;
   void refresh(const std::vector<std::string>& services) override;
   void watch(const std::vector<std::string>& services) override;
-  // Nothing below ends a process by force, so there is nothing to put in place.
+  // Nothing below ends a process by force, so there is nothing to put in place. But what the job
+  // stops stays startable until its release(), also when it is taken out of the settings meanwhile.
   [[nodiscard]] Result<void> prepare(const std::string& job,
                                      const std::vector<std::string>& services) override;
   void release(const std::string& job) override;
@@ -55,7 +58,8 @@ class SupervisorScm final : public Scm {
   [[nodiscard]] std::vector<std::string> plan_warnings(std::string_view service) const override;
   [[nodiscard]] std::string off_limits(std::string_view service) const override;
 
-  // Other settings; what runs and is no longer among them stays listed until it stops. Any thread.
+  // Other settings; what runs and is no longer among them stays listed until it stops, what a job
+  // has stopped until that job is done. Any thread.
   void reconfigure(std::vector<ServiceSpec> specs);
   // Asks the keeper to end and waits until it did. control_not_accepted, naming them, when services
   // are up; timeout after `patience`. Afterwards no control is taken. Any thread.
@@ -65,6 +69,7 @@ class SupervisorScm final : public Scm {
   using Policies = std::map<std::string, RestartPolicy, std::less<>>;
 
   void publish(PicturePtr picture);
+  [[nodiscard]] std::set<std::string> kept() const NOFORCE_REQUIRES(mutex_);
 
   SupervisorOptions options_;
   const Clock& clock_;
@@ -77,6 +82,8 @@ class SupervisorScm final : public Scm {
   mutable Mutex mutex_;
   PicturePtr picture_ NOFORCE_GUARDED_BY(mutex_);
   Policies policies_ NOFORCE_GUARDED_BY(mutex_);
+  // By job: what it may have to start again.
+  std::map<std::string, std::vector<std::string>> begun_ NOFORCE_GUARDED_BY(mutex_);
 };
 
 }  // namespace noforce::supervisor

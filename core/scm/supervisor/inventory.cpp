@@ -1,5 +1,7 @@
 #include "core/scm/supervisor/inventory.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/graph.hpp"
@@ -12,6 +14,7 @@ void describe(Service& service, const ServiceSpec& spec) {
   service.display_name = spec.display_name.empty() ? spec.name : spec.display_name;
   service.start_type = spec.start;
   service.depends_on = spec.depends_on;
+  service.taken_out = false;
 }
 
 // What the keeper could not be told; it would be cut off.
@@ -37,6 +40,34 @@ void Inventory::define(std::vector<ServiceSpec> specs) {
   }
 }
 
+std::vector<std::string> Inventory::keep(std::set<std::string> kept) {
+  std::vector<std::string> changed;
+  std::set_symmetric_difference(kept_.begin(), kept_.end(), kept.begin(), kept.end(),
+                                std::back_inserter(changed));
+  kept_ = std::move(kept);
+  std::erase_if(changed, [this](const auto& name) {
+    return specs_.contains(name) || !services_.contains(name);
+  });
+  for (const auto& name : changed) {
+    const auto known = services_.find(name);
+    if (known->second->state == ServiceState::stopped && !kept_.contains(name)) {
+      services_.erase(known);
+      shape_changed_ = shape_told_ = true;
+      continue;
+    }
+    Service service = *known->second;
+    describe_taken_out(service);
+    put(std::make_shared<const Service>(std::move(service)));
+  }
+  return changed;
+}
+
+void Inventory::describe_taken_out(Service& service) const {
+  service.taken_out = true;
+  // Once it is stopped nothing starts it again, but the job that had begun with it.
+  service.start_type = kept_.contains(service.name) ? StartType::manual : StartType::disabled;
+}
+
 const ServiceSpec* Inventory::spec(const std::string& name) const {
   const auto found = specs_.find(name);
   return found == specs_.end() ? nullptr : &found->second;
@@ -45,7 +76,8 @@ const ServiceSpec* Inventory::spec(const std::string& name) const {
 bool Inventory::take(const Status& status) {
   const auto known = services_.find(status.name);
   const ServiceSpec* settings = spec(status.name);
-  if (settings == nullptr && status.state == ServiceState::stopped) {
+  if (settings == nullptr && status.state == ServiceState::stopped &&
+      !kept_.contains(status.name)) {
     if (known == services_.end()) return false;
     services_.erase(known);
     shape_changed_ = shape_told_ = true;
@@ -53,16 +85,13 @@ bool Inventory::take(const Status& status) {
   }
   heard_[status.name] = true;
   Service service;
-  if (known != services_.end()) {
-    service.depends_on = known->second->depends_on;
-    service.start_type = known->second->start_type;
-  }
+  if (known != services_.end()) service.depends_on = known->second->depends_on;
   service.name = status.name;
   service.display_name = status.display_name;
   if (settings != nullptr) {
     describe(service, *settings);
   } else {
-    service.start_type = StartType::disabled;  // taken out: once stopped it cannot be started again
+    describe_taken_out(service);
   }
   service.state = status.state;
   service.instance = status.instance;

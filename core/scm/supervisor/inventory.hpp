@@ -3,7 +3,9 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/scm/supervisor/protocol.hpp"
@@ -14,10 +16,18 @@ namespace noforce::supervisor {
 
 class Inventory {
  public:
-  explicit Inventory(std::vector<ServiceSpec> specs) { define(std::move(specs)); }
+  explicit Inventory(std::vector<ServiceSpec> specs, std::set<std::string> kept = {})
+      : kept_(std::move(kept)) {
+    define(std::move(specs));
+  }
 
-  // New settings. What is no longer among them stays until the keeper says that it is stopped.
+  // New settings. What is no longer among them stays until the keeper says that it is stopped, and
+  // for as long as it is kept.
   void define(std::vector<ServiceSpec> specs);
+  // What jobs that have begun may have to start again. The names of the services that look different
+  // now, or are gone.
+  std::vector<std::string> keep(std::set<std::string> kept);
+  [[nodiscard]] const std::set<std::string>& kept() const { return kept_; }
   [[nodiscard]] const ServiceSpec* spec(const std::string& name) const;
   [[nodiscard]] const std::map<std::string, ServiceSpec>& specs() const { return specs_; }
 
@@ -34,8 +44,11 @@ class Inventory {
 
  private:
   void put(std::shared_ptr<const Service> service);
+  // Of one that is no longer among the settings.
+  void describe_taken_out(Service& service) const;
 
   std::map<std::string, ServiceSpec> specs_;
+  std::set<std::string> kept_;
   std::map<std::string, std::shared_ptr<const Service>> services_;
   std::map<std::string, bool> heard_;  // since begin_hearing_all()
   std::shared_ptr<const Graph> graph_;

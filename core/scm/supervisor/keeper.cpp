@@ -65,6 +65,7 @@ class Keeper final : public AgentLink::Handler {
   [[nodiscard]] bool may_say(const AgentLink& from, const Message& message) const;
   void define(const ServiceSpec& spec);
   void defined_all(AgentLink& from);
+  void keep(const Keep& message);
   void control(const Command& command);
   void query(const std::string& service);
   void end(AgentLink& from);
@@ -250,7 +251,8 @@ void Keeper::sweep() {
   if (!taken_out_ && !ending_) return;
   for (auto at = services_.begin(); at != services_.end();) {
     KeptService& service = *at->second;
-    if (service.machine().defined() || !service.idle() || service.machine().up()) {
+    if (service.machine().defined() || service.machine().kept() || !service.idle() ||
+        service.machine().up()) {
       ++at;
       continue;
     }
@@ -311,6 +313,7 @@ void Keeper::received(AgentLink& from, const Message& message, Fd descriptor) {
   if (wish != nullptr) return replace(from, *wish);
   if (const auto* d = std::get_if<Define>(&message)) return define(d->spec);
   if (std::holds_alternative<DefinedAll>(message)) return defined_all(from);
+  if (const auto* k = std::get_if<Keep>(&message)) return keep(*k);
   if (const auto* c = std::get_if<Command>(&message)) return control(*c);
   if (const auto* q = std::get_if<Query>(&message)) return query(q->service);
   if (std::holds_alternative<End>(message)) return end(from);
@@ -349,6 +352,12 @@ void Keeper::defined_all(AgentLink& from) {
   sweep();
   if (&from == &opener_) return from.say(StatusAll{});
   query({});
+}
+
+void Keeper::keep(const Keep& message) {
+  const std::set<std::string> kept(message.services.begin(), message.services.end());
+  for (auto& [name, service] : services_)
+    service->machine().keep(kept.contains(name));
 }
 
 void Keeper::control(const Command& command) {

@@ -40,7 +40,7 @@ KeeperClient::KeeperClient(Options options, Outlets outlets, Mailbox& mailbox, i
       outlets_(std::move(outlets)),
       mailbox_(mailbox),
       cancel_(cancel),
-      inventory_(std::move(options_.specs)),
+      inventory_(std::move(options_.specs), std::move(options_.kept)),
       probes_(loop_, [this](const std::string& service, const std::string& key) {
         send(TcpReady{.service = service, .key = key});
       }) {}
@@ -84,6 +84,7 @@ void KeeperClient::serve_mailbox() {
   for (auto& request : mailbox_.take()) {
     if (auto* control = std::get_if<Control>(&request)) submit(std::move(*control));
     if (auto* settings = std::get_if<Redefine>(&request)) redefine(std::move(*settings));
+    if (auto* kept = std::get_if<KeepServices>(&request)) keep(std::move(*kept));
     if (auto* look = std::get_if<LookAgain>(&request)) look_again(*look);
     if (auto* end = std::get_if<EndKeeper>(&request)) end_keeper(std::move(*end));
     if (std::holds_alternative<Leave>(request)) leaving_ = true;
@@ -113,6 +114,12 @@ void KeeperClient::redefine(Redefine redefine) {
     phase_ = Phase::hearing;
     send_definitions();
   }
+}
+
+void KeeperClient::keep(KeepServices kept) {
+  for (const auto& service : inventory_.keep(std::move(kept.services)))
+    changed_.push_back(service);
+  if (phase_ == Phase::talking || phase_ == Phase::hearing) send_kept();
 }
 
 void KeeperClient::look_again(const LookAgain& look) {
@@ -291,6 +298,7 @@ void KeeperClient::refused(const std::string& why) {
 
 void KeeperClient::greeted() {
   phase_ = Phase::hearing;
+  send_kept();
   for (const auto& [service, held] : held_) {
     send(held.first, Fd(::fcntl(held.second.get(), F_DUPFD_CLOEXEC, 0)));
   }
@@ -305,6 +313,18 @@ void KeeperClient::send_definitions() {
     if (bytes.size() <= kMaxMessage) outbox_.push_back({.bytes = std::move(bytes)});
   }
   send(DefinedAll{});
+}
+
+void KeeperClient::send_kept() {
+  constexpr std::size_t kFieldHead = 5;
+  std::size_t size = 1;
+  Keep message;
+  for (const auto& service : inventory_.kept()) {
+    size += kFieldHead + service.size();
+    if (size > kMaxMessage) break;  // the others cannot be kept
+    message.services.push_back(service);
+  }
+  send(message);
 }
 
 void KeeperClient::heard(const Status& status) {

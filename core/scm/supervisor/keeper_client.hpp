@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <set>
 #include <optional>
 #include <string>
 
@@ -26,6 +27,7 @@ class KeeperClient {
     std::string executable;
     std::vector<std::string> keeper_args;
     std::vector<ServiceSpec> specs;
+    std::set<std::string> kept;  // what jobs that had begun may have to start again
     SeeToKeeper opener;  // empty: the keeper is started, replaced and told what to run from here
   };
   struct Outlets {
@@ -53,6 +55,7 @@ class KeeperClient {
   void serve_mailbox();
   void submit(Control control);
   void redefine(Redefine redefine);
+  void keep(KeepServices kept);
   void look_again(const LookAgain& look);
   void end_keeper(EndKeeper end);
 
@@ -77,6 +80,7 @@ class KeeperClient {
   void send(const Message& message, Fd descriptor = {});
   // Afterwards every service is heard of.
   void send_definitions();
+  void send_kept();
   void send_control(Outstanding& outstanding);
   void flush();
   void publish();

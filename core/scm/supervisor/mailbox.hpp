@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -41,6 +42,9 @@ class Reply {
 struct Redefine {
   std::vector<ServiceSpec> specs;
 };
+struct KeepServices {
+  std::set<std::string> services;
+};
 struct LookAgain {
   std::vector<std::string> services;  // empty: all
 };
@@ -48,7 +52,7 @@ struct EndKeeper {
   std::shared_ptr<Reply<Result<void>>> reply;
 };
 struct Leave {};
-using Request = std::variant<Control, Redefine, LookAgain, EndKeeper, Leave>;
+using Request = std::variant<Control, Redefine, KeepServices, LookAgain, EndKeeper, Leave>;
 
 class Mailbox {
  public:

@@ -27,6 +27,7 @@ enum class Type : std::uint8_t {
   held_socket = 13,
   replace = 14,
   stays_as_it_is = 15,
+  keep = 16,
 };
 
 // A closed enum's value, or the first one when the number is none of them.
@@ -76,6 +77,13 @@ FieldWriter fields_of(const Replace& m) {
 FieldWriter fields_of(const StaysAsItIs& m) {
   FieldWriter out;
   out.text(1, m.why);
+  return out;
+}
+
+FieldWriter fields_of(const Keep& m) {
+  FieldWriter out;
+  for (const auto& service : m.services)
+    out.text(1, service);
   return out;
 }
 
@@ -302,6 +310,12 @@ bool read(std::string_view bytes, HeldSocket& m) {
   });
 }
 
+bool read(std::string_view bytes, Keep& m) {
+  return each_field(bytes, [&m](const Field& f) {
+    if (f.tag == 1) m.services.push_back(f.text());
+  });
+}
+
 bool read(std::string_view bytes, DefinedAll&) {
   return each_field(bytes, [](const Field&) {});
 }
@@ -460,6 +474,8 @@ std::expected<Message, std::string> decode(std::string_view bytes) {
       return decode_as<Replace>(bytes);
     case Type::stays_as_it_is:
       return decode_as<StaysAsItIs>(bytes);
+    case Type::keep:
+      return decode_as<Keep>(bytes);
   }
   return Message(UnknownMessage{});
 }
@@ -484,6 +500,16 @@ std::string encode_spec(const ServiceSpec& spec) {
   for (const auto& [name, value] : spec.limits)
     out.text(17, name).number(18, value);
   return out.take();
+}
+
+std::uint64_t launch_digest(const ServiceSpec& spec) {
+  ServiceSpec launched;
+  launched.command = spec.command;
+  launched.user = spec.user;
+  launched.directory = spec.directory;
+  launched.environment = spec.environment;
+  launched.limits = spec.limits;
+  return checksum(encode_spec(launched));
 }
 
 std::expected<ServiceSpec, std::string> decode_spec(std::string_view bytes) {

@@ -4,6 +4,7 @@
 //   agent -> keeper                          keeper -> agent
 //   Hello                                    Hello, or Refused and the end
 //   Define for each service, DefinedAll      Status for each service, StatusAll
+//   Keep, whenever the set changed           -
 //   Command                                  Answer, once; Status whenever something changed
 //   TcpReady                                 -
 //   Query                                    Status of one or of all (then StatusAll)
@@ -92,6 +93,15 @@ struct DefinedAll {
   bool operator==(const DefinedAll&) const = default;
 };
 
+// What jobs that have begun may have to start again: taken out of the settings, these stay known,
+// with the definition that they had, until a Keep no longer names them. Replaces the last one, also
+// that of an agent before this.
+struct Keep {
+  std::vector<std::string> services;
+
+  bool operator==(const Keep&) const = default;
+};
+
 struct Command {
   ControlOp op = ControlOp::stop;
   std::string service;
@@ -176,7 +186,7 @@ struct UnknownMessage {
 
 using Message =
     std::variant<UnknownMessage, Hello, Refused, Define, DefinedAll, Command, TcpReady, Query, End,
-                 Status, StatusAll, Answer, EndAnswer, HeldSocket, Replace, StaysAsItIs>;
+                 Status, StatusAll, Answer, EndAnswer, HeldSocket, Replace, StaysAsItIs, Keep>;
 
 [[nodiscard]] std::string encode(const Message& message);
 // A sentence when the bytes are no message. Any input is safe.
@@ -186,6 +196,9 @@ using Message =
 // signal that no process can catch is refused: a service is asked to stop, never made to.
 [[nodiscard]] std::string encode_spec(const ServiceSpec& spec);
 [[nodiscard]] std::expected<ServiceSpec, std::string> decode_spec(std::string_view bytes);
+
+// Of all in a definition that counts only from the next start on: the program and what it runs with.
+[[nodiscard]] std::uint64_t launch_digest(const ServiceSpec& spec);
 
 // `[A-Za-z0-9._@-]{1,80}`: names of supervised services, which become file names.
 [[nodiscard]] bool valid_name(std::string_view name);

@@ -129,6 +129,9 @@ void read_field(const Field& f, Record& r) {
     case 17:
       r.started_ns = f.signed_number();
       break;
+    case 18:
+      r.launched_as = f.number();
+      break;
     default:
       break;
   }
@@ -149,6 +152,7 @@ std::string encode_record(const Record& r) {
     if (r.exit->code) out.number(13, bits(*r.exit->code));
   }
   out.number(14, bits(r.since_ms)).text(15, r.notify_address).number(17, bits(r.started_ns));
+  if (r.launched_as != 0) out.number(18, r.launched_as);
   for (const auto& token : r.tokens)
     out.text(16, encode_token_record(token));
   return out.take();

@@ -138,6 +138,12 @@ void Supervised::take_out() {
   save_and_tell(true);
 }
 
+void Supervised::keep(bool kept) {
+  if (kept_ == kept) return;
+  kept_ = kept;
+  if (!defined_) world_.changed(true);
+}
+
 void Supervised::note(const std::string& topic, const std::string& sentence) {
   const auto found = std::find_if(notes_.begin(), notes_.end(),
                                   [&topic](const auto& entry) { return entry.first == topic; });
@@ -161,6 +167,7 @@ Result<void> Supervised::launch(const Command* command) {
   record_.executed = record_.said_ready = record_.tcp_ready = record_.stop_asked = false;
   record_.status_text.clear();
   record_.started_ns = nanoseconds(world_.now());
+  record_.launched_as = launch_digest(spec_);
   taken_up_ = end_unseen_ = stop_companion_failed_ = false;
   enter(ServiceState::start_pending);
   if (command != nullptr) remember(*command);
@@ -433,8 +440,13 @@ Status Supervised::status() const {
   out.since_ms = record_.since_ms;
   out.defined = defined_;
   out.wants_tcp = ready_but_tcp() && !spec_.ready_tcp.empty() && !record_.tcp_ready;
-  if (!defined_)
-    out.warnings.push_back(spec_.name + " was taken out of the settings: listed until it stops");
+  if (!defined_) {
+    out.warnings.push_back(spec_.name + " was taken out of the settings: listed until " +
+                           (kept_ ? "the job that holds it is done" : "it stops"));
+  }
+  if (up() && record_.launched_as != 0 && record_.launched_as != launch_digest(spec_)) {
+    out.warnings.push_back("its settings have changed: they count from its next start on");
+  }
   if (record_.restart_due) {
     out.warnings.push_back("restarting in " + std::to_string(restart_delay_.count()) +
                            " ms after " + exit_words(record_.exit));

@@ -103,8 +103,11 @@ class Supervised {
   // `code`: how it ended, where that can still be seen.
   void take_up(bool alive, std::optional<std::int64_t> code = {});
 
-  void define(ServiceSpec spec);  // new settings; they hold from the next start or control on
+  // New settings; they hold from the next control on, and what makes its process what it is from its
+  // next start on.
+  void define(ServiceSpec spec);
   void take_out();                // no longer in the settings
+  void keep(bool kept);           // whether a job may have to start it again, also when taken out
 
   void control(const Command& command);
   void tcp_ready(const std::string& key);
@@ -130,6 +133,7 @@ class Supervised {
   [[nodiscard]] const Record& record() const { return record_; }
   [[nodiscard]] bool up() const { return record_.main.pid != 0; }
   [[nodiscard]] bool defined() const { return defined_; }
+  [[nodiscard]] bool kept() const { return kept_; }
   // Something about the service that its owner should know; replaces the last one about `topic`.
   void note(const std::string& topic, const std::string& sentence);
 
@@ -170,6 +174,7 @@ class Supervised {
   ServiceSpec spec_;
   Record record_;
   bool defined_ = true;
+  bool kept_ = false;
   bool taken_up_ = false;    // this run began under another keeper
   bool end_unseen_ = false;  // and that was another process: nobody sees how the run ends
   bool stop_companion_failed_ = false;

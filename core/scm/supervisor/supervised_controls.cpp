@@ -23,7 +23,7 @@ void Supervised::control(const Command& command) {
 }
 
 void Supervised::start(const Command& command) {
-  if (!defined_) {
+  if (!defined_ && !kept_) {
     return settle(command, error(ErrorKind::unknown_service,
                                  spec_.name + " was taken out of the settings: put it back first"));
   }

@@ -8,8 +8,7 @@ const scenario = scenarios(import.meta.url);
 const template = readFileSync(new URL('settings.toml', import.meta.url), 'utf8');
 const local = `local:${userInfo().username}`;
 const third = '[[service]]\nname = "third"\ncommand = [${worker:third}]\ntype = "notify"\n';
-const without = (name) => template
-  .replace(new RegExp(`\\[\\[service\\]\\]\nname    = "${name}"[^[]*\\[[^\\]]*\\][^[]*(depends_on = \\[[^\\]]*\\]\\s*)?`), '')
+const without = (name) => template.split('\n\n').filter((part) => !part.includes(`name    = "${name}"`)).join('\n\n')
   .replace(`"${name}", `, '').replace(`, "${name}"`, '');
 
 // The sentence with which a reload is refused.
@@ -33,6 +32,12 @@ async function untilLogged(agent, text) {
     while (!existsSync(`${agent.dir}/log`) || !readFileSync(`${agent.dir}/log`, 'utf8').includes(text)) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+  })());
+}
+
+async function untilGone(agent, name) {
+  await within(20, `${name} is no longer listed`, (async () => {
+    while ((await agent.api.get(`/v1/services/${name}`)).status !== 404) await new Promise((resolve) => setTimeout(resolve, 20));
   })());
 }
 
@@ -160,4 +165,115 @@ scenario('A certificate and a key that do not belong together change nothing; a 
   copyFileSync(`${agent.state}/tls/server.key`, `${agent.dir}/own.key`);
   await agent.reload();
   assert.equal((await agent.as(agent.api.token).get('/healthz')).status, 200);
+});
+
+scenario('A service that is taken out runs on with a warning, can be stopped but not started, and is gone then', async (agent) => {
+  await agent.untilRunning('base', 'web', 'other');
+  const { pid } = await agent.service('other');
+  await agent.rewrite(without('other'));
+  assert.match(await agent.reload(), /1 taken out \(other\)/);
+  const listed = await agent.untilService('other', (s) => s.warnings.some((w) => w.includes('taken out of the settings')));
+  assert.deepEqual([listed.state, listed.pid], ['running', pid]);
+
+  const restart = await agent.act('restart', 'other');
+  assert.equal(restart.status, 409, restart.text);
+  assert.match(restart.body.detail, /other was taken out of the settings: it can be stopped, and could not be started again/);
+  assert.equal((await agent.done('stop', 'other')).result, 'succeeded');
+  await untilGone(agent, 'other');
+  const start = await agent.act('start', 'other');
+  assert.equal(start.status, 404, start.text);
+});
+
+scenario('A service that a job has stopped is started again by that job, though it was taken out meanwhile', async (agent) => {
+  await agent.untilRunning('base', 'web', 'other');
+  agent.control('base', { stop: 'hang' });
+  const { id } = await agent.accepted('restart', 'base', { dependents: 'include' });
+  await agent.untilState('web', 'stopped'); // web is down, base hangs
+  await agent.rewrite(without('web'));
+  await agent.reload();
+  const held = await agent.untilService('web', (s) => s.warnings.some((w) => w.includes('the job that holds it')));
+  assert.equal(held.state, 'stopped');
+  // No other job may start it, and the agent's own end in between changes nothing.
+  assert.equal((await agent.act('restart', 'web')).status, 409);
+  await agent.kill();
+  await agent.serve();
+  await agent.untilService('web', (s) => s.warnings.some((w) => w.includes('the job that holds it')));
+
+  agent.control('base', { stop: 'now' });
+
+  const job = await agent.waitJob(id);
+  assert.equal(job.result, 'succeeded', JSON.stringify(job.error));
+  const web = await agent.untilService('web', (s) => s.warnings.some((w) => w.includes('listed until it stops')));
+  assert.equal(web.state, 'running');
+  await agent.done('stop', 'web');
+  await untilGone(agent, 'web');
+});
+
+scenario('A service that runs while its settings change says that they count from its next start on', async (agent) => {
+  await agent.untilRunning('base', 'web', 'other');
+  const { pid } = await agent.service('other');
+  await agent.rewrite(template.replace('name    = "other"', 'name    = "other"\nenvironment = { MARK = "1" }'));
+  assert.match(await agent.reload(), /1 changed \(other\)/);
+  const changed = await agent.untilService('other', (s) => s.warnings.some((w) => w.includes('count from its next start on')));
+  assert.deepEqual([changed.state, changed.pid], ['running', pid]);
+  await agent.done('restart', 'other');
+  assert.deepEqual((await agent.service('other')).warnings, []);
+});
+
+scenario('A service that is renamed runs on under its old name until it stops, and starts under the new one', async (agent) => {
+  await agent.untilRunning('base', 'web', 'other');
+  await agent.rewrite(template.replaceAll('"other"', '"another"').replace('${worker:other}', '${worker:another}'));
+  assert.match(await agent.reload(), /1 new \(another\), 0 changed, 1 taken out \(other\)/);
+  await agent.untilState('another', 'running');
+  assert.equal((await agent.service('other')).state, 'running');
+  await agent.done('stop', 'other');
+  await untilGone(agent, 'other');
+});
+
+scenario('Reloads that come at once are done one after the other, and each has its row', async (agent) => {
+  await agent.untilRunning('base', 'web', 'other');
+  await agent.rewrite(`${template}${third}`);
+  const before = (await rows(agent)).length;
+  const said = await Promise.all(Array.from({ length: 5 }, () => agent.reload()));
+  assert.equal(said.filter((found) => found.includes('1 new (third)')).length, 1);
+  assert.equal((await rows(agent)).length - before, 5);
+});
+
+scenario('SIGHUP while the agent starts or ends does no harm, and what it asked for is done', async (agent) => {
+  await agent.untilRunning('base', 'web', 'other');
+  await agent.kill();
+  const log = `${agent.dir}/log`;
+  writeFileSync(log, '');
+  agent.control('base', { stop: 'after 500' });
+  const ready = agent.serve();
+  // From its first sign of life on: the lock names it.
+  await within(20, 'the agent has begun to start', (async () => {
+    while (readFileSync(`${agent.state}/agent.lock`, 'utf8').trim() !== `${agent.child.pid}`) await new Promise((r) => setTimeout(r, 1));
+  })());
+  agent.child.kill('SIGHUP');
+  await ready;
+  await untilLogged(agent, 'msg=reloaded by=signal');
+  agent.child.kill('SIGTERM');
+  await untilLogged(agent, 'msg=ending');
+  agent.child.kill('SIGHUP');
+  const { code, signal } = await agent.exit;
+  assert.deepEqual([code, signal], [0, null]);
+});
+
+scenario('An agent that is killed in the middle of a reload starts with the old settings or the new ones', async (agent) => {
+  await agent.untilRunning('base', 'web', 'other');
+  for (const delay of [0, 2, 5, 10, 20]) {
+    const name = `third-${delay}`;
+    await agent.rewrite(template + third.replaceAll('third', name));
+    const asked = agent.reload().catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 40 + delay));
+    await agent.kill();
+    await asked;
+    await agent.serve();
+    await agent.untilRunning('base', 'web', 'other', name);
+    await agent.rewrite(template);
+    await agent.reload();
+    await agent.done('stop', name);
+    await untilGone(agent, name);
+  }
 });
