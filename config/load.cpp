@@ -694,4 +694,18 @@ std::expected<Settings, Mistakes> load(const std::string& file, MachineChecks ch
   return settings;
 }
 
+Mistake mistake_at(const std::string& file, std::string_view section, std::string_view key,
+                   std::string sentence) {
+  Report report(file);
+  if (const Result<FileContent> content = read_file(file, largest_file)) {
+    const toml::parse_result parsed = toml::parse(content->text, file);
+    const toml::node* node = parsed ? parsed.table()[section][key].node() : nullptr;
+    if (node != nullptr) {
+      report.at(*node, std::move(sentence));
+      return report.take().front();
+    }
+  }
+  return {.file = file, .sentence = std::move(sentence)};
+}
+
 }  // namespace noforce::config

@@ -40,4 +40,9 @@ enum class MachineChecks : bool { no, yes };
 [[nodiscard]] std::expected<Settings, Mistakes> load(const std::string& file,
                                                      MachineChecks checks = MachineChecks::yes);
 
+// A mistake that shows only when a setting is used: at the place of this key, or for the file as a
+// whole where it is not in it.
+[[nodiscard]] Mistake mistake_at(const std::string& file, std::string_view section,
+                                 std::string_view key, std::string sentence);
+
 }  // namespace noforce::config
