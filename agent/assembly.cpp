@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "agent/address.hpp"
 #include "agent/administration.hpp"
 #include "agent/auto_start.hpp"
 #include "agent/certificates.hpp"
@@ -124,6 +125,8 @@ Result<void> Agent::open_journal() {
   const MutexLock lock(reload_mutex_);
   // What `init` makes is asked for first: nothing is started that would have to end again.
   if (auto good = check_tls_files(tls_files(settings_)); !good) return good;
+  // An agent that cannot listen would take up its jobs only to park them again.
+  if (auto free = check_address(settings_.server.host, settings_.server.port); !free) return free;
   auto journal = Journal::open(state_.journal());
   if (!journal) return std::unexpected(journal.error());
   journal_ = std::move(*journal);

@@ -59,15 +59,14 @@ std::string key_meant(const config::TlsSettings& tls, const std::string& sentenc
 std::vector<TlsFinding> check_tls(const config::TlsSettings& tls, WallTime now) {
   std::vector<TlsFinding> findings;
   if (tls.certificate.empty()) return findings;
-  for (const auto& [key, file] : {std::pair("certificate", tls.certificate),
-                                  std::pair("key", tls.key)}) {
+  for (const auto& [key, file] :
+       {std::pair("certificate", tls.certificate), std::pair("key", tls.key)}) {
     if (std::string why = hidden(file); !why.empty()) {
       findings.push_back({.key = key, .sentence = std::move(why), .is_mistake = false});
     }
   }
   if (findings.empty()) {
-    const auto usable =
-        api::make_tls_context({.certificate = tls.certificate, .key = tls.key});
+    const auto usable = api::make_tls_context({.certificate = tls.certificate, .key = tls.key});
     if (!usable) {
       const std::string& sentence = usable.error().detail;
       findings.push_back({.key = key_meant(tls, sentence), .sentence = sentence});

@@ -2,6 +2,7 @@
 
 #include "tests/agent/program.hpp"
 
+#include <arpa/inet.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/fd.hpp"
 #include "tests/agent/temporary_directory.hpp"
 
 namespace noforce::agent {
@@ -276,6 +278,64 @@ TEST_F(TheProgram, TakesUpChangedSettingsAndRefusesBrokenOnes) {
   EXPECT_THAT(processes_with(mark("b")), SizeIs(1));
   EXPECT_EQ(agent.end(), 0) << agent.log();
   EXPECT_TRUE(eventually([&] { return processes_with(dir.path()).empty(); }));
+}
+
+TEST_F(TheProgram, ThatCannotListenBeginsNothing) {
+  const ::noforce::Fd taken(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof name;
+  ASSERT_EQ(::bind(taken.get(), reinterpret_cast<const sockaddr*>(&name), size), 0);
+  ASSERT_EQ(::listen(taken.get(), 1), 0);
+  ::getsockname(taken.get(), reinterpret_cast<sockaddr*>(&name), &size);
+  write_settings(sleeper("a"));
+  init();
+  const std::string port = std::to_string(ntohs(name.sin_port));
+  dir.write("settings.toml", "[server]\nlisten = \"127.0.0.1:" + port + "\"\nstate_dir = \"" +
+                                 state() + "\"\n" + sleeper("a"));
+  const Outcome ended = run({"serve", "--config", settings()});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, HasSubstr("cannot listen on 127.0.0.1 port " + port));
+  EXPECT_FALSE(std::filesystem::exists(state() + "/keeper.sock"));
+  EXPECT_THAT(processes_with(mark("a")), IsEmpty());
+}
+
+TEST_F(TheProgram, ChecksTheFilesThatTheTlsSettingsName) {
+  write_settings("");
+  init();
+  const auto copy = [this](const std::string& from, const std::string& to) {
+    std::filesystem::copy_file(state() + "/tls/" + from, dir / to,
+                               std::filesystem::copy_options::overwrite_existing);
+  };
+  const auto checked = [this] { return run({"check-config", settings()}); };
+  dir.write("settings.toml", "[tls]\ncertificate = \"own.pem\"\nkey = \"own.key\"\n");
+
+  const Outcome missing = checked();
+  EXPECT_EQ(missing.status, 1);
+  EXPECT_THAT(missing.err, HasSubstr("settings.toml:2:15: "));
+  EXPECT_THAT(missing.err, HasSubstr("own.pem"));
+
+  copy("server.pem", "own.pem");
+  copy("ca.key", "own.key");
+  const Outcome other = checked();
+  EXPECT_EQ(other.status, 1);
+  EXPECT_THAT(other.err, HasSubstr("settings.toml:3:7: The key "));
+  EXPECT_THAT(other.err, HasSubstr("is not that of the certificate"));
+
+  copy("server.key", "own.key");
+  const Outcome good = checked();
+  EXPECT_EQ(good.status, 0) << good.err;
+  EXPECT_THAT(good.err, IsEmpty());
+
+  ::chmod((dir / "own.key").c_str(), 0644);
+  const Outcome open = checked();
+  EXPECT_EQ(open.status, 0) << open.err;
+  EXPECT_THAT(open.err,
+              HasSubstr("settings.toml:3:7: warning: everybody on this machine can read"));
+
+  copy("ca.pem", "own.key");
+  EXPECT_THAT(checked().err, HasSubstr("settings.toml:3:7: The key "));
 }
 
 TEST_F(TheProgram, AdministersARunningAgent) {

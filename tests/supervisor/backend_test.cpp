@@ -355,8 +355,8 @@ TEST(ASupervisor, KeepsWhatAJobHasStoppedThoughItIsTakenOutOfTheSettings) {
   EXPECT_EQ(estate.service("web").start_type, StartType::disabled);
   ASSERT_TRUE(estate.control(ControlOp::stop, "web"));
   EXPECT_TRUE(estate.wait([&] { return estate.scm().snapshot()->find("web") == nullptr; }));
-  EXPECT_TRUE(eventually(
-      [&] { return !std::filesystem::exists(estate.folder() + "/keeper/web.run"); }));
+  EXPECT_TRUE(
+      eventually([&] { return !std::filesystem::exists(estate.folder() + "/keeper/web.run"); }));
 }
 
 TEST(ASupervisor, ForgetsWhatAJobHeldWhenItIsDoneAndTheServiceIsDown) {
@@ -369,8 +369,8 @@ TEST(ASupervisor, ForgetsWhatAJobHeldWhenItIsDoneAndTheServiceIsDown) {
   ASSERT_TRUE(estate.wait([&] { return estate.service("web").taken_out; }));
   estate.scm().release("job");
   EXPECT_TRUE(estate.wait([&] { return estate.scm().snapshot()->find("web") == nullptr; }));
-  EXPECT_TRUE(eventually(
-      [&] { return !std::filesystem::exists(estate.folder() + "/keeper/web.run"); }));
+  EXPECT_TRUE(
+      eventually([&] { return !std::filesystem::exists(estate.folder() + "/keeper/web.run"); }));
 }
 
 TEST(ASupervisor, SaysWhenItsKeeperCannotBeStarted) {

@@ -5,8 +5,8 @@
 #include <deque>
 #include <functional>
 #include <map>
-#include <set>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "core/scm/port.hpp"

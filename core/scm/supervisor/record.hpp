@@ -60,7 +60,7 @@ struct Record {
   std::uint64_t checkpoint = 0;
   std::int64_t wait_hint_ms = 0;
   std::int64_t last_progress_ns = 0;
-  std::int64_t started_ns = 0;  // of this run; CLOCK_MONOTONIC
+  std::int64_t started_ns = 0;    // of this run; CLOCK_MONOTONIC
   std::uint64_t launched_as = 0;  // launch_digest() of what this run began with; 0: not known
   std::string status_text;
   std::optional<Exit> exit;

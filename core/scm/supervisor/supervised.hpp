@@ -106,8 +106,8 @@ class Supervised {
   // New settings; they hold from the next control on, and what makes its process what it is from its
   // next start on.
   void define(ServiceSpec spec);
-  void take_out();                // no longer in the settings
-  void keep(bool kept);           // whether a job may have to start it again, also when taken out
+  void take_out();       // no longer in the settings
+  void keep(bool kept);  // whether a job may have to start it again, also when taken out
 
   void control(const Command& command);
   void tcp_ready(const std::string& key);
