@@ -66,7 +66,8 @@ std::vector<TlsFinding> check_tls(const config::TlsSettings& tls, WallTime now) 
     }
   }
   if (findings.empty()) {
-    const auto usable = api::make_tls_context({.certificate = tls.certificate, .key = tls.key});
+    const auto usable = api::make_tls_context(
+        {.certificate = tls.certificate, .key = tls.key, .client_ca = tls.client_ca});
     if (!usable) {
       const std::string& sentence = usable.error().detail;
       findings.push_back({.key = key_meant(tls, sentence), .sentence = sentence});
