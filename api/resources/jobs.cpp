@@ -76,7 +76,9 @@ class AtTheEnd final : public LaterAnswer {
         caller_(context.caller),
         job_(std::move(job)),
         until_(context.parts.clock.mono() + patience),
-        render_(std::move(render)) {}
+        render_(std::move(render)) {
+    request_.headers.forget("Authorization");
+  }
 
   std::optional<Response> look(bool at_last) override {
     if (auto seen = parts_.jobs.find(caller_, job_->id)) job_ = std::move(*seen);
@@ -87,7 +89,7 @@ class AtTheEnd final : public LaterAnswer {
 
  private:
   const FaceParts& parts_;  // the face outlives its answers
-  const Request request_;
+  Request request_;
   const Caller caller_;
   JobPtr job_;
   const MonoTime until_;

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
@@ -105,6 +106,7 @@ Io Connection::read() {
 }
 
 void Connection::consume(std::size_t size) {
+  OPENSSL_cleanse(input_.data(), size);  // there was a credential in it
   input_.erase(0, size);
 }
 

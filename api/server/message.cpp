@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/digest.hpp"
 #include "core/text.hpp"
 
 namespace noforce::api {
@@ -75,6 +76,13 @@ std::size_t Fields::count(std::string_view name) const {
 
 void Fields::add(std::string name, std::string value) {
   fields_.push_back({std::move(name), on_one_line(std::move(value))});
+}
+
+void Fields::forget(std::string_view name) {
+  for (Field& field : fields_) {
+    if (same_word(field.name, name)) wipe(field.value);
+  }
+  std::erase_if(fields_, [&](const Field& f) { return same_word(f.name, name); });
 }
 
 void Fields::set(std::string_view name, std::string value) {

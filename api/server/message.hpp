@@ -30,6 +30,8 @@ class Fields {
   [[nodiscard]] std::size_t count(std::string_view name) const;
   // CR, LF and NUL in a value become spaces, here and in set().
   void add(std::string name, std::string value);
+  // Wipes the values of that name, and takes them out.
+  void forget(std::string_view name);
   // Replaces all of that name.
   void set(std::string_view name, std::string value);
 

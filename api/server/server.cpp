@@ -287,7 +287,9 @@ class ParkingServer final : public Server, public Counter {
     request.body = body;
     if (auto taken = set_target(request, head.target); !taken)
       return to_response(to_problem(taken.error()));
-    return handler_(request);
+    Response response = handler_(request);
+    request.headers.forget("Authorization");
+    return response;
   }
 
   bool write(Connection& connection, Response& response, const AnswerForm& form) override {

@@ -5,6 +5,13 @@
 namespace noforce::api {
 namespace {
 
+TEST(AField, IsForgottenWithAllOfItsName) {
+  Fields fields{{"Authorization", "Bearer nf_x"}, {"Accept", "a"}, {"authorization", "again"}};
+  fields.forget("Authorization");
+  EXPECT_EQ(fields.count("Authorization"), 0U);
+  EXPECT_NE(fields.find("Accept"), nullptr);
+}
+
 TEST(ATarget, IsTakenApartBeforeItIsDecoded) {
   Request request;
   ASSERT_TRUE(set_target(request, "/v1/services/a%2Fb/restart?reason=a+b%20c&strict&x=%26"));
