@@ -105,11 +105,11 @@ Result<std::string> Agent::take_up(config::Settings settings) {
   if (!authority) return std::unexpected(authority.error());
   auto log_file = open_log_file(settings.log.file);
   if (!log_file) return std::unexpected(log_file.error());
+  if (auto loaded = credentials_->load(); !loaded) return std::unexpected(loaded.error());
   if (opener_ != nullptr) {
     // It reads them itself, with root's eyes, and the keeper knows them when it says yes.
     if (auto told = opener_->wish(Wish::definitions); !told) return std::unexpected(told.error());
   }
-  if (auto loaded = credentials_->load(); !loaded) return std::unexpected(loaded.error());
   if (auto reloaded = server_->reload_certificates(files); !reloaded) {
     return std::unexpected(reloaded.error());
   }

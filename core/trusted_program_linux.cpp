@@ -86,8 +86,12 @@ class Walk {
     if (::lstat(path.c_str(), &status_) != 0) return refuse(path + " cannot be found", errno);
     const bool own = status_.st_uid == 0 || status_.st_uid == wanted_.user;
     if (!own && status_.st_uid != wanted_.also) {
-      return refuse(path + " belongs to neither root nor " + wanted_.whose +
-                    (wanted_.also ? " nor the user that it is run as" : ""));
+      const std::string whom =
+          wanted_.user == 0 ? "somebody other than root" : "neither root nor " + wanted_.whose;
+      return refuse(path + " belongs to " + whom +
+                    (!wanted_.also       ? ""
+                     : wanted_.user == 0 ? " and the user that it is run as"
+                                         : " nor the user that it is run as"));
     }
     // A link has no mode of its own; who may replace it is said by its directory.
     if (S_ISLNK(status_.st_mode)) return {};

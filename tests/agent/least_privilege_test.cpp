@@ -336,12 +336,14 @@ TEST_F(AnAgentWithAUser, RunsNoProgramThatItsUserCouldChange) {
   std::filesystem::create_directory(bin);
   std::filesystem::copy_file("/usr/bin/tail", bin + "/tail");
   ASSERT_EQ(::chown(bin.c_str(), kFace, kFace), 0);
+  write_settings("");
+  init();
   write_settings("[[service]]\nname = \"a\"\ncommand = [\"" + bin +
                  "/tail\", \"-f\", \"/dev/null\"]\n");
-  init();
   const Outcome refused = run({"serve", "--config", settings()});
   EXPECT_NE(refused.status, 0);
-  EXPECT_THAT(refused.err, HasSubstr("service a: '" + bin + "/tail' could be changed by others"));
+  EXPECT_THAT(refused.err, HasSubstr("'" + bin + "/tail' is not run: " + bin +
+                                     " belongs to somebody other than root"));
 }
 
 TEST_F(AnAgentWithAUser, SaysThatItsUserMustBeAbleToReadTheSettings) {
