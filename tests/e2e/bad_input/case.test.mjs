@@ -87,6 +87,7 @@ async function assertRow(row, context, from) {
       return;
     }
     const answer = await raw.answer({ limit: row.limit });
+    if (answer === null && row.orCloses) return; // what TLS takes for garbage
     assert.ok(answer, 'the connection was closed without an answer');
     assertTellsNothing(`${answer.head}\n${answer.text}`, context, row.sent);
     if (row.tolerated) assert.equal(answer.status, row.status, answer.text);
