@@ -397,7 +397,8 @@ scenario('Lists, filters, pages, counts and fields show a narrowed caller its ow
   for (const name of running) for (let i = 0; i < 2; i += 1) await agent.done('start', name, { reason: `about ${name}` });
   agent.control('oaktwig', { stop: 'hang' });
   const hanging = (await agent.accepted('stop', 'oaktwig')).id;
-  const waiting = (await agent.accepted('restart', 'oakleaf', { dependents: 'include' })).id;
+  // Both named: what it touches does not hang on how far the other job is.
+  const waiting = (await agent.api.post('/v1/jobs', { action: 'restart', services: ['oakleaf', 'oaktwig'], dependents: 'include' })).body.id;
   await agent.untilState('oaktwig', 'stop_pending');
   const everything = (await agent.api.get('/v1/jobs?limit=1000')).body.items;
   // All that a job touches is in these fields; what waits has no steps yet.

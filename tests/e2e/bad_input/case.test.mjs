@@ -134,10 +134,10 @@ scenario(`${table.length} kinds of bad input get a sentence or a closed connecti
     return { rounds: memory.length, memory: Math.max(...memory) };
   };
   // By then every thread has its part of the heap.
-  const first = await inRounds(10, 2, 30000);
+  const first = await inRounds(10, 2, 15000);
   await assertStillWell(context, pid);
   const files = await openFilesDownTo(pid, 0, 1);
-  const later = await inRounds(40, 3, 90000);
+  const later = await inRounds(40, 3, 30000);
   await assertStillWell(context, pid);
   const left = await openFilesDownTo(pid, files);
   console.log(`${table.length} rows: RssAnon ${first.memory} KiB at most in the first ${first.rounds} rounds, ${later.memory} KiB in ${later.rounds} more; ${files} files open, then ${left}`);

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { isAlive, program, scenarios, seconds, within } from '../harness/index.mjs';
 
@@ -204,8 +205,10 @@ scenario('He cannot take the name of a notify socket while its agent or its keep
   assert.equal(now.pid, mail.pid, 'and it is still heard');
 
   // Both gone at once: then the name is anybody's. Nobody is believed for having it.
-  process.kill(keeperOf(agent), 'SIGKILL');
-  await agent.kill();
+  const last = keeperOf(agent);
+  await agent.kill(); // first, or it would start another keeper
+  process.kill(last, 'SIGKILL');
+  while (existsSync(`/proc/${last}`)) await sleep(5);
   const squatter = spawn('/usr/bin/python3', ['-c', intruderSource, JSON.stringify([['bind_abstract', address]]), 'hold'], { ...asOther, stdio: ['pipe', 'pipe', 'inherit'] });
   try {
     await within(30, 'the name is taken', new Promise((resolve) => squatter.stdout.once('data', resolve)));
