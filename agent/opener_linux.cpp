@@ -34,12 +34,19 @@ constexpr std::size_t longest_answer = 4096;  // empty: granted
 constexpr int first_port_for_all = 1024;
 
 // The programs that run as root, or as somebody else, must not be the face's to change.
-Result<void> check_programs(const config::Settings& settings) {
+Result<void> check_programs(const config::Settings& settings, uid_t face) {
+  if (auto trusted = check_trusted_path(this_executable(), 0); !trusted) return trusted;
   if (!settings.file.empty()) {
     if (auto trusted = check_trusted_path(settings.file, 0); !trusted) return trusted;
   }
   for (const supervisor::ServiceSpec& service : settings.services) {
     const auto user = config::find_user(service.user);
+    if (user && user->uid == face) {
+      return fail(ErrorKind::malformed,
+                  "service " + service.name +
+                      " must not run as the agent's own 'user': whoever takes over the one has the "
+                      "other; give it a user of its own");
+    }
     for (const auto* argv : {&service.command, &service.stop_command, &service.reload_command}) {
       if (argv->empty()) continue;
       auto trusted = check_trusted_path(argv->front(), user ? user->uid : 0);
@@ -73,7 +80,7 @@ class Opener {
     auto user = config::find_user(server.user);
     if (!user) return std::unexpected(user.error());
     user_ = std::move(*user);
-    if (auto good = check_programs(settings_); !good) return good;
+    if (auto good = check_programs(settings_, user_.uid); !good) return good;
     if (auto made = prepare_for_face(server.state_dir, server.keeper_dir, user_); !made)
       return made;
     auto lock = Lock::take(server.keeper_dir + "/opener.lock");
@@ -150,7 +157,7 @@ class Opener {
                   "'user', 'state_dir' and 'keeper_dir' cannot change while the agent runs: end it "
                   "and start it again");
     }
-    if (auto good = check_programs(*settings); !good) return good;
+    if (auto good = check_programs(*settings, user_.uid); !good) return good;
     if (auto provided = provide(*settings); !provided) return provided;
     settings_ = std::move(*settings);
     return {};

@@ -131,7 +131,8 @@ Lines make_filter() {
   clone.push_back(allow());
   when(rest, BPF_JEQ, SYS_clone, clone);
   Lines ioctl{load_argument(1)};
-  when(ioctl, BPF_JEQ, TIOCSTI, {answer(EPERM)});  // keys pressed for somebody else's terminal
+  when(ioctl, BPF_JEQ, TIOCSTI, {answer(EPERM)});    // keys pressed for somebody else's terminal
+  when(ioctl, BPF_JEQ, TIOCLINUX, {answer(EPERM)});  // the same by way of the clipboard
   ioctl.push_back(allow());
   when(rest, BPF_JEQ, SYS_ioctl, ioctl);
   for (const std::uint32_t call : refused)

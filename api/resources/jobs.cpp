@@ -5,8 +5,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/authentication.hpp"
 #include "api/input.hpp"
 #include "api/negotiation.hpp"
+#include "api/problem.hpp"
 #include "api/render.hpp"
 #include "api/resources/resources.hpp"
 #include "core/digest.hpp"
@@ -72,6 +74,7 @@ class AtTheEnd final : public LaterAnswer {
  public:
   AtTheEnd(const Context& context, JobPtr job, Seconds patience, Rendering render)
       : parts_(context.parts),
+        credential_(context.request),
         request_(context.request),
         caller_(context.caller),
         job_(std::move(job)),
@@ -81,16 +84,30 @@ class AtTheEnd final : public LaterAnswer {
   }
 
   std::optional<Response> look(bool at_last) override {
-    if (auto seen = parts_.jobs.find(caller_, job_->id)) job_ = std::move(*seen);
+    // A credential that is gone, or may do less by now, is told no more.
+    auto owner = credential_.owner(parts_.credentials, parts_.clients);
+    if (!owner) return refusal(owner.error());
+    caller_.principal = std::move(*owner);
+    auto seen = parts_.jobs.find(caller_, job_->id);
+    if (!seen) return refusal(seen.error());
+    job_ = std::move(*seen);
     if (job_->state != JobState::done && !at_last) return std::nullopt;
     return render_(parts_, request_, *job_);
   }
   MonoTime due() const override { return until_; }
 
  private:
+  static Response refusal(const Error& error) {
+    Response response = to_response(to_problem(error));
+    if (response.status == 401)
+      response.headers.add("WWW-Authenticate", "Bearer realm=\"noforce\", error=\"invalid_token\"");
+    return response;
+  }
+
   const FaceParts& parts_;  // the face outlives its answers
+  const Credential credential_;
   Request request_;
-  const Caller caller_;
+  Caller caller_;
   JobPtr job_;
   const MonoTime until_;
   const Rendering render_;

@@ -123,7 +123,10 @@ void read_names(ClientCertificate& into) {
     return;
   }
   for (int i = 0; i < count; ++i) {
-    auto name = client_name(spelling_of(sk_GENERAL_NAME_value(names.get(), i)));
+    const std::string spelling = spelling_of(sk_GENERAL_NAME_value(names.get(), i));
+    // With a dot at its end a name passes by what a CA's name constraints exclude.
+    if (spelling.ends_with('.')) continue;
+    auto name = client_name(spelling);
     if (name && std::ranges::find(into.names, *name) == into.names.end())
       into.names.push_back(std::move(*name));
   }

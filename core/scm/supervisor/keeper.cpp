@@ -108,6 +108,7 @@ std::string Keeper::set_up() {
   premises_.null = files_.null();
   premises_.boot = boot_id();
   premises_.inherited = inherited_sockets();
+  premises_.hands_out = !options_.face;
   premises_.log = [this](const std::string& line) { files_.log(line); };
   premises_.touched = [this](KeptService& service) { touched_.insert(&service); };
   rlimit limit{};
@@ -387,7 +388,10 @@ void Keeper::control(const Command& command) {
 }
 
 void Keeper::query(const std::string& service) {
-  if (!service.empty()) return link_.tell(service);
+  if (!service.empty()) {
+    if (services_.contains(service)) link_.tell(service);
+    return;
+  }
   for (const auto& [name, kept] : services_)
     link_.tell(name);
   link_.say(StatusAll{});

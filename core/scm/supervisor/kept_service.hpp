@@ -36,6 +36,7 @@ struct Premises {
   int null = -1;     // /dev/null
   std::string boot;
   bool draining = false;
+  bool hands_out = true;  // the notify sockets to the agent, which keeps them for the next keeper
   std::optional<std::pair<std::uint64_t, std::uint64_t>> open_files;
   std::optional<std::pair<std::uint64_t, std::uint64_t>> core;
   std::map<std::int64_t, Ended> children;       // by pid

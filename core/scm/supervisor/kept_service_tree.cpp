@@ -158,7 +158,8 @@ void KeptService::listen_to(NotifySocket socket) {
 }
 
 void KeptService::take_notify(const std::string& address, Fd socket) {
-  if (notify_ || address.empty() || address != notify_address_ || !socket) return;
+  if (!premises_.hands_out || notify_ || address.empty() || address != notify_address_ || !socket)
+    return;
   if (abstract_name(socket.get()) != address) return;  // anything else might never be emptied
   machine_.note("notify", "");
   listen_to(NotifySocket(std::move(socket)));
@@ -170,7 +171,9 @@ void KeptService::hand_on_notify(bool hand_on) {
 }
 
 void KeptService::hand_out_notify() {
-  if (!notify_ || !premises_.link->greeted()) return;
+  // Who holds the socket may read from it, and so take what a service of root's hands over, or
+  // silence it: an agent without root's rights does not get it.
+  if (!notify_ || !premises_.hands_out || !premises_.link->greeted()) return;
   premises_.link->say(HeldSocket{.service = name_, .address = notify_address_},
                       notify_->duplicate());
   // At once: the service may speak, and this keeper end, before the turn does.
