@@ -1,5 +1,7 @@
 #include "api/server/crew.hpp"
 
+#include <malloc.h>
+
 #include <system_error>
 #include <utility>
 
@@ -10,6 +12,13 @@ namespace {
 
 // These stay also when there is nothing to do.
 constexpr std::size_t kLeast = 2;
+
+// Threads leave after a rush; what its connections held is free by then, and scattered.
+void give_memory_back() {
+#if defined(__GLIBC__)
+  (void)::malloc_trim(0);
+#endif
+}
 
 }  // namespace
 
@@ -31,6 +40,7 @@ void Crew::grow() {
 void Crew::live(Threads::iterator self) {
   work_();
   OPENSSL_thread_stop();
+  give_memory_back();
   const MutexLock lock(mutex_);
   finished_.splice(finished_.begin(), threads_, self);
   ended_.notify_all();
