@@ -81,6 +81,7 @@ class AtTheEnd final : public LaterAnswer {
         until_(context.parts.clock.mono() + patience),
         render_(std::move(render)) {
     request_.headers.forget("Authorization");
+    std::string().swap(request_.body);  // nobody asks for it any more
   }
 
   std::optional<Response> look(bool at_last) override {

@@ -264,18 +264,18 @@ void Conversation::wait_for_answer() {
 // Its answer ---------------------------------------------------------------------------------------
 
 void Conversation::give(Response response) {
+  bool streams = false;
   if (response.stream && !form_.head_only) {
-    if (place_.take_stream()) {
-      stream_ = std::move(response.stream);
-    } else {
+    streams = place_.take_stream();
+    if (!streams)
       response = to_response(
           overloaded("There are too many event streams; end one of them, or try again later."));
-    }
   }
-  form_.chunked = form_.chunked && stream_ != nullptr;
+  form_.chunked = form_.chunked && streams;
   // A stream ends with its connection.
-  form_.close = form_.close || stream_ != nullptr || counter_.is_ending();
+  form_.close = form_.close || streams || counter_.is_ending();
   if (!counter_.write(*connection_, response, form_)) return end();
+  if (streams) stream_ = std::move(response.stream);
   enter(Phase::flushing, limits_.write);
 }
 

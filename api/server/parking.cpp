@@ -96,7 +96,8 @@ std::unique_ptr<Conversation> Parking::claim(std::uint64_t token) {
 }
 
 std::unique_ptr<Conversation> Parking::claim(Slot& slot) {
-  if (slot.conversation && slot.conversation->looks_on()) --lookers_;
+  if (!slot.conversation) return nullptr;  // in hand: its round is not ours to change
+  if (slot.conversation->looks_on()) --lookers_;
   slot.round = round_;
   return std::move(slot.conversation);
 }

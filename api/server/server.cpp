@@ -177,7 +177,7 @@ class ParkingServer final : public Server, public Counter {
       Parking::Taken taken = parking_.take(may_leave ? std::optional(kPatience) : std::nullopt);
       if (taken.is_closed) return;
       if (!taken.conversation && !taken.is_listener) {
-        if (may_leave && crew_.may_leave()) return;
+        if (may_leave && parking_.waiting() > 0 && crew_.may_leave()) return;
         continue;
       }
       // Somebody has to hear what comes meanwhile.

@@ -468,6 +468,7 @@ TEST_F(AServer, GivesAnOldClientAStreamWithoutChunks) {
   client.send("GET /stream HTTP/1.0\r\nHost: a\r\n\r\n");
   const std::string seen = client.read_until("tick 3");
   EXPECT_EQ(seen.find("chunked"), std::string::npos) << seen;
+  EXPECT_EQ(seen.find("Content-Length"), std::string::npos) << seen;
   EXPECT_NE(seen.find("\r\n\r\ntick 1\ntick 2\ntick 3"), std::string::npos) << seen;
 }
 
