@@ -116,8 +116,9 @@ Conversation::Rank Conversation::rank(MonoTime now) const {
     case Phase::idle:
     case Phase::head:
     case Phase::body:
-      if (requests_ > 0) return Rank::idle;
-      return now - begun_ < kNewHere ? Rank::new_here : Rank::dawdling;
+      if (requests_ == 0) return now - begun_ < kNewHere ? Rank::new_here : Rank::dawdling;
+      // Half a request is on its way, or somebody only wants to look busy.
+      return phase_ != Phase::idle && now - since_ < kNewHere ? Rank::new_here : Rank::idle;
     case Phase::flushing:
     case Phase::lingering:
       return stream_ ? Rank::busy : Rank::idle;
@@ -199,6 +200,10 @@ void Conversation::read_head() {
   if (has_bare_newline(input, looked_through_))
     return refuse(face_problem(400, "A line of the header does not end in CR LF."));
   looked_through_ = size < 3 ? 0 : size - 3;
+  read_on();
+}
+
+void Conversation::read_on() {
   switch (const Io io = connection_->read()) {
     case Io::done:
       return;
@@ -226,14 +231,7 @@ void Conversation::read_body() {
     const auto head = parse_head(connection_->input().substr(0, head_size_), limits_);
     return head ? answer_request(*head) : refuse(head.error());
   }
-  switch (const Io io = connection_->read()) {
-    case Io::done:
-      return;
-    case Io::ended:
-      return end();
-    default:
-      return is_late() ? refuse_late() : pause_for(io);
-  }
+  read_on();
 }
 
 void Conversation::answer_request(const Head& head) {
@@ -329,8 +327,8 @@ void Conversation::finish() {
       pause(Poller::For::write, deadline_);
     return;
   }
+  // What the client still sends would make the system drop the answer on its way.
   connection_->close();
-  if (!refused_) return end();
   enter(Phase::lingering, kLinger);
 }
 
@@ -341,7 +339,6 @@ void Conversation::linger() {
 }
 
 void Conversation::refuse(const Problem& problem) {
-  refused_ = true;
   form_ = {.head_only = false, .chunked = false, .close = true};
   give(to_response(problem));
 }

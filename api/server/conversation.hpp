@@ -91,6 +91,7 @@ class Conversation {
   void stay_idle();
   void read_head();
   void read_body();
+  void read_on();
   void wait_for_answer();
   void stream_on();
   void flush();
@@ -127,7 +128,6 @@ class Conversation {
   std::size_t request_size_ = 0;    // head and body
   std::size_t looked_through_ = 0;  // of the input, for the end of the head
   AnswerForm form_;
-  bool refused_ = false;  // nobody knows where the next request would begin
   std::unique_ptr<BodyStream> stream_;
   std::unique_ptr<LaterAnswer> later_;
 };

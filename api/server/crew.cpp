@@ -2,7 +2,7 @@
 
 #include <malloc.h>
 
-#include <system_error>
+#include <exception>
 #include <utility>
 
 #include <openssl/crypto.h>
@@ -26,14 +26,16 @@ void Crew::grow() {
   join_finished();
   const MutexLock lock(mutex_);
   if (closed_ || staying_ >= most_) return;
-  threads_.emplace_front();
-  const auto self = threads_.begin();
+  Threads made;
   try {
+    made.emplace_front();
+    const auto self = made.begin();
     // The thread waits for mutex_, which is held here, before it looks at itself.
     *self = std::thread([this, self] { live(self); });
+    threads_.splice(threads_.begin(), made);
     ++staying_;
-  } catch (const std::system_error&) {
-    threads_.erase(self);  // no thread to be had: those that are there have to do
+  } catch (const std::exception&) {
+    // Neither a thread nor memory for one to be had: those that are there have to do.
   }
 }
 

@@ -60,7 +60,11 @@ Parking::Taken Parking::take(std::optional<Milliseconds> patience) {
     while (!turns_.empty()) {
       const std::uint64_t token = turns_.front();
       turns_.pop_front();
-      if (auto conversation = claim(token)) return {.conversation = std::move(conversation)};
+      auto conversation = claim(token);
+      if (!conversation) continue;
+      // The others do not hang on how long this one takes.
+      if (!turns_.empty() && waiting_ > 0) poller_.wake();
+      return {.conversation = std::move(conversation)};
     }
     ++waiting_;
     lock.unlock();
@@ -72,8 +76,7 @@ Parking::Taken Parking::take(std::optional<Milliseconds> patience) {
     if (*token == Poller::kAlarm) {
       collect_late();
     } else if (*token == Poller::kWoken) {
-      woken_ = false;
-      collect_lookers();
+      if (std::exchange(woken_, false)) collect_lookers();  // else there are turns to take
     } else if (auto conversation = claim(*token)) {
       return {.conversation = std::move(conversation)};
     }

@@ -285,9 +285,8 @@ class ParkingServer final : public Server, public Counter {
     for (const auto& [name, value] : head.fields)
       request.headers.add(std::string(name), std::string(value));
     request.body = body;
-    if (auto taken = set_target(request, head.target); !taken)
-      return to_response(to_problem(taken.error()));
-    Response response = handler_(request);
+    const auto taken = set_target(request, head.target);
+    Response response = taken ? handler_(request) : to_response(to_problem(taken.error()));
     request.headers.forget("Authorization");
     return response;
   }
