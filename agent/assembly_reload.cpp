@@ -120,6 +120,7 @@ Result<std::string> Agent::take_up(config::Settings settings) {
   clients_.replace(settings.clients, std::move(*authority));
   face_->set_hosts(host_names(settings));
   jobs_->replace_policies(settings.policies);
+  server_->look_again();  // who is listed no more is told at once
   std::string found = "services: " + changes(settings_.services, settings.services) + "; " +
                       std::to_string(settings.policies.groups.size()) + " group" +
                       (settings.policies.groups.size() == 1 ? "" : "s") +

@@ -379,6 +379,26 @@ Result<std::shared_ptr<const ClientCertificate>> client_certificate_from(const s
   return read_certificate(std::move(leaf), std::move(all));
 }
 
+namespace {
+
+// OpenSSL passes by a CRL of such a kind as if there were none, and nothing would be revoked.
+const char* unusable(X509_CRL* crl) {
+  if (X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0)
+    return "a delta CRL, which says only what has changed; it takes the complete one";
+  const std::unique_ptr<ISSUING_DIST_POINT, void (*)(ISSUING_DIST_POINT*)> scope(
+      static_cast<ISSUING_DIST_POINT*>(
+          X509_CRL_get_ext_d2i(crl, NID_issuing_distribution_point, nullptr, nullptr)),
+      ISSUING_DIST_POINT_free);
+  if (!scope) return nullptr;
+  if (scope->indirectCRL > 0)
+    return "an indirect CRL, which speaks for other CAs; it takes each CA's own one";
+  if (scope->onlysomereasons != nullptr || scope->onlyattr > 0)
+    return "a CRL that does not name all that is revoked; it takes the complete one";
+  return nullptr;
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const ClientAuthority>> ClientAuthority::load(const std::string& file) {
   const auto infos = read_pem_file(file);
   if (!infos) return std::unexpected(infos.error());
@@ -389,6 +409,9 @@ Result<std::shared_ptr<const ClientAuthority>> ClientAuthority::load(const std::
   for (int i = 0; store && i < sk_X509_INFO_num(infos->get()); ++i) {
     const X509_INFO* const info = sk_X509_INFO_value(infos->get(), i);
     if (info->crl != nullptr) {
+      if (const char* const why = unusable(info->crl); why != nullptr)
+        return fail(ErrorKind::malformed, "The CA of client certificates " + file +
+                                              " cannot be used: it holds " + why + ".");
       X509_STORE_add_crl(store.get(), info->crl);
       flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
       not_after = std::min(not_after, time_of(X509_CRL_get0_nextUpdate(info->crl), kEnd));

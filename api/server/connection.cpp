@@ -21,6 +21,9 @@ constexpr std::size_t kReadSize = 4096;
 constexpr std::size_t kMostReadAway = 256 * 1024;
 // One write is at most so much: a large answer to a slow client is given piece by piece.
 constexpr std::size_t kWriteSize = 256 * 1024;
+// New keys are for every 2^24 records or so; OpenSSL would follow a client that sends nothing else for
+// ever, within one read.
+constexpr std::size_t kMostLateHandshakes = 64;
 
 std::string address_text(const sockaddr_storage& address) {
   char text[INET6_ADDRSTRLEN] = "";
@@ -47,7 +50,11 @@ void FreeSsl::operator()(SSL* ssl) const {
 Connection::Connection(int socket, std::shared_ptr<SSL_CTX> context)
     : socket_(socket), ssl_(SSL_new(context.get())) {
   ::fcntl(socket_, F_SETFL, ::fcntl(socket_, F_GETFL) | O_NONBLOCK);
-  if (ssl_) SSL_set_fd(ssl_.get(), socket_);
+  if (ssl_) {
+    SSL_set_fd(ssl_.get(), socket_);
+    SSL_set_msg_callback(ssl_.get(), on_record);
+    SSL_set_msg_callback_arg(ssl_.get(), this);
+  }
   sockaddr_storage address{};
   socklen_t length = sizeof address;
   if (::getpeername(socket_, reinterpret_cast<sockaddr*>(&address), &length) == 0)
@@ -75,6 +82,15 @@ Io Connection::outcome(int result) {
       broken_ = true;
       return Io::ended;
   }
+}
+
+void Connection::on_record(int write, int /*version*/, int type, const void* bytes,
+                           std::size_t size, SSL* /*ssl*/, void* connection) {
+  const bool tells_type = type == SSL3_RT_HEADER || type == SSL3_RT_INNER_CONTENT_TYPE;
+  if (write != 0 || !tells_type || size == 0) return;
+  if (*static_cast<const unsigned char*>(bytes) != SSL3_RT_HANDSHAKE) return;
+  auto& self = *static_cast<Connection*>(connection);
+  if (self.established_ && ++self.late_handshakes_ > kMostLateHandshakes) self.cut();
 }
 
 Io Connection::handshake() {

@@ -75,6 +75,9 @@ class Connection {
 
  private:
   [[nodiscard]] Io outcome(int result);
+  // OpenSSL tells each record's type before it is looked at.
+  static void on_record(int write, int version, int type, const void* bytes, std::size_t size,
+                        SSL* ssl, void* connection);
 
   const int socket_;
   std::unique_ptr<SSL, FreeSsl> ssl_;
@@ -85,6 +88,7 @@ class Connection {
   std::string output_;
   std::size_t sent_ = 0;  // of output_
   std::size_t read_away_ = 0;
+  std::size_t late_handshakes_ = 0;  // records of handshakes after the first one was done
   std::string peer_;
   std::string local_;
   std::shared_ptr<const ClientCertificate> certificate_;

@@ -22,7 +22,7 @@ std::uint64_t Parking::token_of(std::size_t socket, const Slot& slot) {
   return (std::uint64_t{slot.parkings} << kSocketBits) | socket;
 }
 
-void Parking::park(std::unique_ptr<Conversation>&& conversation) {
+bool Parking::park(std::unique_ptr<Conversation>&& conversation) {
   const Conversation::Wait wait = conversation->waits();
   const auto socket = static_cast<std::size_t>(conversation->connection().socket());
   const MutexLock lock(mutex_);
@@ -31,23 +31,22 @@ void Parking::park(std::unique_ptr<Conversation>&& conversation) {
   // Never all bits: those are the poller's own.
   slot.parkings = (slot.parkings + 1) & 0x7fffffffU;
   const bool looks_on = conversation->looks_on();
-  slot.conversation = std::move(conversation);
-  if (looks_on) ++lookers_;
   const std::uint64_t token = token_of(socket, slot);
   // What happened while it was not here is looked at now.
-  if (slot.round < (looks_on ? round_ : disturbed_)) {
+  const bool has_turn = slot.round < (looks_on ? round_ : disturbed_);
+  if (has_turn) {
     turns_.push_back(token);
-    return;
+  } else if (!poller_.arm(static_cast<int>(socket), token, wait.what)) {
+    return false;
   }
-  // Under the lock: the socket must not be closed by whoever takes the conversation meanwhile.
-  if (!poller_.arm(static_cast<int>(socket), token, wait.what)) {
-    turns_.push_back(token);  // it finds out by itself
-    return;
-  }
-  if (wait.until < alarm_) {
+  // Still under the lock: whoever is told already waits for it.
+  slot.conversation = std::move(conversation);
+  if (looks_on) ++lookers_;
+  if (!has_turn && wait.until < alarm_) {
     alarm_ = wait.until;
     poller_.set_alarm(alarm_);
   }
+  return true;
 }
 
 Parking::Taken Parking::take(std::optional<Milliseconds> patience) {

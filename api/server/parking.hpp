@@ -23,9 +23,9 @@ class Parking {
   // Whether the system gives what is needed.
   [[nodiscard]] Result<void> is_usable() const { return poller_.is_usable(); }
 
-  // Until what it waits for has come; it may be taken by another thread before this returns. Left
-  // with the caller where this throws.
-  void park(std::unique_ptr<Conversation>&& conversation);
+  // Until what it waits for has come; it may be taken by another thread before this returns. False:
+  // the system cannot watch its socket. Left with the caller then, and where this throws.
+  [[nodiscard]] bool park(std::unique_ptr<Conversation>&& conversation);
 
   struct Taken {
     std::unique_ptr<Conversation> conversation;  // whose turn it is

@@ -192,10 +192,8 @@ class ParkingServer final : public Server, public Counter {
 
   // Nothing may leave it as an exception.
   void go_on(std::unique_ptr<Conversation> conversation) {
-    bool goes_on = false;
     try {
-      goes_on = conversation->go_on();
-      if (goes_on) return parking_.park(std::move(conversation));
+      if (conversation->go_on() && parking_.park(std::move(conversation))) return;
     } catch (const std::exception& error) {
       // Out of memory, at most: this connection ends, the others go on.
       log_warning("api", std::string("A connection ended by a failure inside: ") + error.what());

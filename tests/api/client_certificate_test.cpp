@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
+#include <openssl/objects.h>
 
 #include "api/clients.hpp"
 #include "core/digest.hpp"
@@ -160,6 +161,23 @@ TEST_F(ClientCertificates, AreWorthNothingOnceTheyAreRevoked) {
   EXPECT_EQ(is_good(Signer(ci(), &other), now), "good") << "a CA without a CRL has revoked nothing";
   EXPECT_TRUE(has(is_good(kept, now + hours(2)), "the CRL of its CA is not of this time"));
   EXPECT_EQ(revoking->not_after(), now + hours(1));
+}
+
+TEST_F(ClientCertificates, NeedACrlThatOpenSslDoesNotPassBy) {
+  using namespace std::string_literals;
+  const Signer lost(ci(), &root_);
+  const auto why = [&](int number, const std::string& der) {
+    const std::string crl =
+        root_.crl(lost, now - hours(1), now + hours(1), {{.number = number, .der = der}});
+    const auto loaded = ClientAuthority::load(written(root_.pem() + crl));
+    return loaded ? "" : loaded.error().detail;
+  };
+  EXPECT_TRUE(has(why(NID_delta_crl, "\x02\x01\x01"s), "it holds a delta CRL"));
+  EXPECT_TRUE(has(why(NID_issuing_distribution_point, "\x30\x03\x84\x01\xff"s), "an indirect CRL"));
+  EXPECT_TRUE(has(why(NID_issuing_distribution_point, "\x30\x04\x83\x02\x06\x40"s),
+                  "does not name all that is revoked"));
+  EXPECT_EQ(why(NID_issuing_distribution_point, "\x30\x03\x81\x01\xff"s), "")
+      << "one for users' certificates is whole";
 }
 
 TEST_F(ClientCertificates, AreBoundedInTheNumberOfTheirNames) {

@@ -82,7 +82,8 @@ std::string Signer::key_pem() const {
   });
 }
 
-std::string Signer::crl(const Signer& revoked, WallTime now, WallTime until) const {
+std::string Signer::crl(const Signer& revoked, WallTime now, WallTime until,
+                        const std::optional<CrlExtension>& extension) const {
   const std::shared_ptr<X509_CRL> crl(X509_CRL_new(), X509_CRL_free);
   X509_CRL_set_version(crl.get(), 1);
   X509_CRL_set_issuer_name(crl.get(), X509_get_subject_name(certificate_.get()));
@@ -94,6 +95,14 @@ std::string Signer::crl(const Signer& revoked, WallTime now, WallTime until) con
   X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(revoked.certificate_.get()));
   X509_REVOKED_set_revocationDate(entry, begin.get());
   X509_CRL_add0_revoked(crl.get(), entry);
+  if (extension) {
+    const std::shared_ptr<ASN1_OCTET_STRING> value(ASN1_OCTET_STRING_new(), ASN1_OCTET_STRING_free);
+    ASN1_STRING_set(value.get(), extension->der.data(), static_cast<int>(extension->der.size()));
+    const std::shared_ptr<X509_EXTENSION> made(
+        X509_EXTENSION_create_by_NID(nullptr, extension->number, 1, value.get()),
+        X509_EXTENSION_free);
+    demand(X509_CRL_add_ext(crl.get(), made.get(), -1) == 1, "extend a CRL");
+  }
   demand(X509_CRL_sign(crl.get(), key_.get(), EVP_sha256()) > 0, "sign a CRL");
   return written([&crl](BIO* bio) { return PEM_write_bio_X509_CRL(bio, crl.get()); });
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <openssl/types.h>
@@ -28,8 +29,14 @@ class Signer {
 
   [[nodiscard]] const std::string& pem() const { return pem_; }
   [[nodiscard]] std::string key_pem() const;
-  // A CRL of this CA that names `revoked`, good until then.
-  [[nodiscard]] std::string crl(const Signer& revoked, WallTime now, WallTime until) const;
+  // A CRL of this CA that names `revoked`, good until then; with an extension by its OpenSSL number
+  // and its value in DER.
+  struct CrlExtension {
+    int number = 0;
+    std::string der;
+  };
+  [[nodiscard]] std::string crl(const Signer& revoked, WallTime now, WallTime until,
+                                const std::optional<CrlExtension>& extension = {}) const;
 
  private:
   std::shared_ptr<EVP_PKEY> key_;

@@ -292,6 +292,19 @@ TEST_F(AServer, SpeaksNothingOlderThanTls12) {
     EXPECT_FALSE(TlsClient(address, TLS1_2_VERSION, weak).connected()) << weak;
 }
 
+TEST_F(AServer, FollowsAClientThatTakesNewKeysButNotWithoutEnd) {
+  start();
+  TlsClient client(address, TLS1_3_VERSION);
+  for (int i = 0; i < 16; ++i)
+    ASSERT_TRUE(client.change_keys());
+  client.send(kGet);
+  EXPECT_EQ(status(client.answer()), "200");
+  for (int i = 0; i < 1000 && client.change_keys(); ++i) {
+  }
+  EXPECT_TRUE(client.ends());
+  EXPECT_EQ(status(ask(kGet)), "200");
+}
+
 TEST_F(AServer, ServesManyAtOnceWithoutOneWaitingForAnother) {
   start();
   std::vector<std::unique_ptr<TlsClient>> idle;

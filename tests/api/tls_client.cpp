@@ -153,6 +153,18 @@ bool TlsClient::send(std::string_view bytes) {
   return true;
 }
 
+bool TlsClient::change_keys() {
+  const MonoTime until = now() + kConnect;
+  if (SSL_key_update(ssl_, SSL_KEY_UPDATE_NOT_REQUESTED) != 1) return false;
+  for (;;) {
+    const int done = SSL_do_handshake(ssl_);
+    if (done == 1) return true;
+    const int error = SSL_get_error(ssl_, done);
+    if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) return false;
+    if (!wait(error == SSL_ERROR_WANT_WRITE, until)) return false;
+  }
+}
+
 bool TlsClient::read_more(MonoTime until) {
   std::array<char, 4096> buffer;
   for (;;) {

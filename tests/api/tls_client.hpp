@@ -29,6 +29,8 @@ class TlsClient {
   [[nodiscard]] bool connected() const { return connected_; }
   // False when the other end has closed.
   bool send(std::string_view bytes);
+  // Takes new keys for what it sends from now on. False when the other end has closed.
+  bool change_keys();
   // One whole answer (by its Content-Length; until the end where it has none); what came so far
   // when nothing more does within `patience`.
   [[nodiscard]] std::string answer(Milliseconds patience = Milliseconds{10'000});
