@@ -22,6 +22,8 @@ using nlohmann::json;
 
 constexpr std::size_t longest_reason = 500;
 constexpr std::uint64_t most_audit_rows = 1000;
+constexpr std::size_t longest_answered_line = 8192;
+constexpr int deepest_answer = 8;
 
 json time_or_null(const std::optional<WallTime>& time) {
   return time ? json(to_rfc3339(*time)) : json(nullptr);
@@ -234,8 +236,38 @@ std::string to_line(Result<json> answer) {
   return text;
 }
 
+bool is_printable(char c) {
+  return c >= ' ' && c <= '~';
+}
+
+// Line by line: a refused reload has one for each mistake.
+std::string clean_lines(const std::string& text) {
+  std::string out;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    out += clean_text(std::string_view(text).substr(at, end - at), longest_answered_line);
+    if (end < text.size()) out += '\n';
+    at = end + 1;
+  }
+  return out;
+}
+
+// What the agent's user answers goes to root's terminal: no text may move its cursor.
+void clean_texts(json& answer) {  // NOLINT(misc-no-recursion): bounded by deepest_answer
+  if (answer.is_string()) {
+    auto& text = answer.get_ref<std::string&>();
+    // Mostly there is nothing to do, and a secret is not copied.
+    if (!std::ranges::all_of(text, is_printable)) text = clean_lines(text);
+  } else if (answer.is_structured()) {
+    for (json& element : answer)
+      clean_texts(element);
+  }
+}
+
 Result<json> from_line(std::string_view line) {
-  const json answer = json::parse(line, nullptr, false);
+  json answer = json::parse(
+      line, [](int depth, json::parse_event_t, json&) { return depth <= deepest_answer; }, false);
+  clean_texts(answer);
   const auto broken = [] {
     return fail(ErrorKind::internal, "the agent's answer cannot be read; is it of this version?");
   };

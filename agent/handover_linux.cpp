@@ -55,20 +55,31 @@ Result<Fd> make_folder(const std::string& path, mode_t mode) {
   return folder;
 }
 
-Result<Fd> prepare_keeper_dir(const std::string& path) {
+// As above, where root alone decides what lies at this path.
+Result<Fd> make_roots_folder(const std::string& path, mode_t mode) {
   if (auto trusted = check_trusted_path(path, root); !trusted) {
     return std::unexpected(trusted.error());
   }
-  auto folder = make_folder(path, may_be_passed);
+  auto folder = make_folder(path, mode);
   if (!folder) return folder;
   // Whatever was there: it may have been put there before the path was looked at.
   if (auto trusted = check_trusted_path(path, root); !trusted) {
     return std::unexpected(trusted.error());
   }
-  if (::fchmod(folder->get(), may_be_passed) != 0) {
+  return folder;
+}
+
+Result<Fd> prepare_keeper_dir(const std::string& path) {
+  auto folder = make_roots_folder(path, may_be_passed);
+  if (folder && ::fchmod(folder->get(), may_be_passed) != 0) {
     return system_error("cannot set the mode of " + path, errno);
   }
   return folder;
+}
+
+bool belongs_to(int folder, const config::User& user) {
+  struct stat status{};
+  return ::fstat(folder, &status) == 0 && status.st_uid == user.uid;
 }
 
 std::vector<std::string> names_in(int folder) {
@@ -151,11 +162,13 @@ Result<void> prepare_for_face(const std::string& state_dir, const std::string& k
                               const config::User& user) {
   const auto keeper = prepare_keeper_dir(keeper_dir);
   if (!keeper) return std::unexpected(keeper.error());
-  const auto state = make_folder(state_dir, own);
+  if (const Fd there = open_folder(AT_FDCWD, state_dir); there && belongs_to(there.get(), user)) {
+    return {};  // nothing in it is root's business any more
+  }
+  const auto state = make_roots_folder(state_dir, own);
   if (!state) return std::unexpected(state.error());
   struct stat status{};
   if (::fstat(state->get(), &status) != 0) return system_error("cannot see " + state_dir, errno);
-  if (status.st_uid == user.uid) return {};  // nothing in it is root's business any more
   // While it is root's, nobody else can have put anything into it.
   if (status.st_uid != root || (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
     return fail(ErrorKind::access_denied,

@@ -89,8 +89,17 @@ class Opener {
     return {};
   }
 
+  // What the starter left open is none of the face's.
+  static void close_all_but(int kept) {
+    constexpr unsigned first = STDERR_FILENO + 1;
+    const auto line = static_cast<unsigned>(kept);
+    if (line > first) (void)::close_range(first, line - 1, 0);
+    (void)::close_range(line + 1, ~0U, 0);
+  }
+
   int be_face(Fd end, pid_t opener, const std::function<int(OpenerLine&)>& face) {
     lock_.reset();  // the opener's, not the face's
+    close_all_but(end.get());
     const bool low_port = settings_.server.port != 0 && settings_.server.port < first_port_for_all;
     if (auto dropped = drop_privileges(user_, low_port); !dropped) return report(dropped.error());
     if (auto refused = refuse_dangerous_calls(); !refused) {

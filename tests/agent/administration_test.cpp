@@ -9,6 +9,7 @@
 
 #include "agent/commands.hpp"
 #include "agent/files.hpp"
+#include "agent/local_socket.hpp"
 #include "agent/lock.hpp"
 #include "agent/log.hpp"
 #include "agent/process.hpp"
@@ -161,6 +162,28 @@ TEST(AskingAnAgent, ThatHoldsTheLockAndDoesNotListenIsUnreachable) {
   const auto asked = ask(state, {{"do", "token.list"}});
   ASSERT_FALSE(asked);
   EXPECT_EQ(asked.error().kind, ErrorKind::scm_unavailable);
+}
+
+TEST(AskingAnAgent, MovesNoCursorWithWhatItAnswers) {
+  const TemporaryDirectory dir;
+  const StateDir state(dir.path());
+  std::string said;
+  const auto agent = open_local_socket(
+      state.socket(), [&said](const std::string&, std::string_view) { return said; });
+  ASSERT_TRUE(agent) << agent.error().detail;
+
+  said = R"({"ok":true,"result":[{"name":"\u001b[2J\u202eci"}]})";
+  const auto list = ask(state, {{"do", "token.list"}});
+  ASSERT_TRUE(list) << list.error().detail;
+  EXPECT_EQ((*list)[0]["name"], "\\u001b[2J\\u202eci");
+
+  said = R"({"ok":false,"error":{"code":"malformed","detail":"first\nsecond\u0007"}})";
+  const auto refused = ask(state, {{"do", "reload"}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().detail, "first\nsecond\\u0007");
+
+  said = R"({"ok":true,"result":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}";
+  EXPECT_TRUE(ask(state, {{"do", "token.list"}}));
 }
 
 TEST(ADuration, IsANumberAndAUnit) {

@@ -1,6 +1,7 @@
 // The agent whose face runs as a user of its own: what it can do, what it cannot, and what becomes of
 // it all when any of its processes is ended by force. Real processes; the tests that need root say so.
 
+#include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
@@ -32,6 +33,7 @@
 #include "agent/handover.hpp"
 #include "agent/privileges.hpp"
 #include "config/machine.hpp"
+#include "core/fd.hpp"
 #include "tests/agent/program.hpp"
 #include "tests/agent/temporary_directory.hpp"
 
@@ -411,6 +413,31 @@ TEST_F(AnAgentWithAUser, CannotTouchWhatIsRoots) {
   const auto refused = prepare_for_face(state(), loose + "/keeper", user);
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().detail, HasSubstr("could be changed by others"));
+  const auto as_little = prepare_for_face(loose + "/state", keeper_dir(), user);
+  ASSERT_FALSE(as_little) << "root makes nothing where the face's user decides";
+  EXPECT_THAT(as_little.error().detail, HasSubstr("could be changed by others"));
+  EXPECT_FALSE(std::filesystem::exists(loose + "/state"));
+}
+
+TEST_F(AnAgentWithAUser, GivesItsFaceNothingThatTheStarterLeftOpen) {
+  write_settings("");
+  init();
+  const std::string secret = dir / "secret";
+  std::ofstream(secret).put('\n');
+  const Fd left_open(::open(secret.c_str(), O_RDONLY));  // without O_CLOEXEC
+  ServedAgent agent(settings(), state());
+  ASSERT_TRUE(agent.is_serving()) << agent.log();
+  const auto holds = [&secret](pid_t pid) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
+      std::error_code gone;
+      if (std::filesystem::read_symlink(entry.path(), gone) == secret) return true;
+    }
+    return false;
+  };
+  EXPECT_TRUE(holds(agent.pid())) << "else this shows nothing";
+  EXPECT_FALSE(holds(face_of(agent)));
+  EXPECT_EQ(agent.end(), 0) << agent.log();
 }
 
 TEST_F(AnAgentWithAUser, IsNotAdministeredByRootInItsOwnDirectory) {
