@@ -305,6 +305,16 @@ TEST_F(AServer, FollowsAClientThatTakesNewKeysButNotWithoutEnd) {
   EXPECT_EQ(status(ask(kGet)), "200");
 }
 
+TEST_F(AServer, IsHeardToTheEndByAClientThatSentAhead) {
+  start();
+  TlsClient client(address);
+  client.send("GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" +
+              std::string(100'000, 'x'));
+  const std::string answer = client.answer();
+  EXPECT_EQ(status(answer), "200");
+  EXPECT_EQ(answer.size() - answer.find("\r\n\r\n") - 4, kLarge);
+}
+
 TEST_F(AServer, ServesManyAtOnceWithoutOneWaitingForAnother) {
   start();
   std::vector<std::unique_ptr<TlsClient>> idle;
@@ -333,6 +343,23 @@ TEST_F(AServer, LetsTheOldestIdleConnectionGiveWay) {
   std::this_thread::sleep_for(50ms);
   EXPECT_EQ(status(ask(kGet)), "200");
   EXPECT_TRUE(idle[0]->ends()) << "the oldest";
+}
+
+TEST_F(AServer, LetsAnIdleConnectionGiveWayBeforeOneWithHalfARequest) {
+  ServerLimits limits;
+  limits.connections = 2;
+  start(limits);
+  TlsClient half(address);
+  half.send(kGet + kGet.substr(0, 10));
+  EXPECT_EQ(status(half.answer()), "200");
+  TlsClient idle(address);
+  idle.send(kGet);
+  EXPECT_EQ(status(idle.answer()), "200");
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(status(ask(kGet)), "200");
+  EXPECT_TRUE(idle.ends()) << "though the other one has been there for longer";
+  half.send(kGet.substr(10));
+  EXPECT_EQ(status(half.answer()), "200");
 }
 
 TEST_F(AServer, SaysWhenThereIsNoRoom) {

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -116,6 +117,7 @@ TlsClient::TlsClient(const std::string& address, int version, const char* cipher
   SSL_set_fd(ssl_, socket_);
   const MonoTime until = now() + kConnect;
   for (;;) {
+    ERR_clear_error();  // another client's would count as this one's
     const int done = SSL_connect(ssl_);
     connected_ = done == 1;
     if (connected_) return;
@@ -141,6 +143,7 @@ bool TlsClient::wait(bool for_writing, MonoTime until) const {
 bool TlsClient::send(std::string_view bytes) {
   const MonoTime until = now() + kConnect;
   while (!bytes.empty()) {
+    ERR_clear_error();
     const int count = SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size()));
     if (count > 0) {
       bytes.remove_prefix(static_cast<std::size_t>(count));
@@ -157,6 +160,7 @@ bool TlsClient::change_keys() {
   const MonoTime until = now() + kConnect;
   if (SSL_key_update(ssl_, SSL_KEY_UPDATE_NOT_REQUESTED) != 1) return false;
   for (;;) {
+    ERR_clear_error();
     const int done = SSL_do_handshake(ssl_);
     if (done == 1) return true;
     const int error = SSL_get_error(ssl_, done);
@@ -168,6 +172,7 @@ bool TlsClient::change_keys() {
 bool TlsClient::read_more(MonoTime until) {
   std::array<char, 4096> buffer;
   for (;;) {
+    ERR_clear_error();
     const int count = SSL_read(ssl_, buffer.data(), buffer.size());
     if (count > 0) {
       input_.append(buffer.data(), static_cast<std::size_t>(count));
