@@ -13,8 +13,8 @@ namespace noforce::api {
 namespace {
 
 constexpr Milliseconds kLinger{500};
-constexpr Milliseconds kShedHandshake{2'000};
-constexpr Milliseconds kShedIdle{1'000};
+// Of who is only told that there is no room: for the handshake, and again for the request.
+constexpr Milliseconds kShed{2'000};
 // So long a newcomer may take to ask for something before others count more.
 constexpr Milliseconds kNewHere{2'000};
 // What one client may ask on one connection before it has to make a new one.
@@ -71,7 +71,7 @@ Conversation::Conversation(std::unique_ptr<Connection> connection, Admission::Pl
       place_(std::move(place)),
       counter_(counter),
       limits_(limits) {
-  enter(Phase::handshake, place_.is_shed() ? kShedHandshake : limits_.handshake);
+  enter(Phase::handshake, place_.is_shed() ? kShed : limits_.handshake);
 }
 
 bool Conversation::go_on() {
@@ -156,7 +156,7 @@ bool Conversation::is_within_memory() {
 void Conversation::shake_hands() {
   switch (const Io io = connection_->handshake()) {
     case Io::done:
-      return enter(Phase::idle, place_.is_shed() ? kShedIdle : limits_.idle);
+      return enter(Phase::idle, place_.is_shed() ? kShed : limits_.idle);
     case Io::ended:
       if (!connection_->is_plain_http()) return end();
       connection_->say_plainly(plain_answer());
