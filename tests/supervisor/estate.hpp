@@ -2,43 +2,22 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/scm/supervisor/backend.hpp"
-#include "tests/supervisor/puppet.hpp"
+#include "tests/support/listener.hpp"
+#include "tests/support/puppet.hpp"
 
 namespace noforce::supervisor::testing {
 
-// Collects what a backend says; waits are woken by it, with a limit for broken code only.
-class Listener final : public ScmSink {
- public:
-  void observed(std::string_view service) override;
-  void completed(Completion completion) override;
-  void inventory_changed() override;
-  void connection_changed(bool lost) override;
-
-  // Waits until `true_now`, looked at after each call of the backend.
-  bool wait(const std::function<bool()>& true_now);
-  [[nodiscard]] std::optional<Result<void>> answer(const ControlToken& token);
-  [[nodiscard]] int answers(const ControlToken& token);
-  [[nodiscard]] int losses();
-  [[nodiscard]] bool lost();
-
- private:
-  std::mutex mutex_;
-  std::condition_variable moved_;
-  std::uint64_t moves_ = 0;
-  std::vector<Completion> completions_;
-  int losses_ = 0;
-  bool lost_ = false;
-};
+using test::Listener;
+using test::Puppet;
+using test::send_notification;
 
 class Estate {
  public:

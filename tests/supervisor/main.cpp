@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "core/scm/supervisor/keeper.hpp"
-#include "tests/supervisor/puppet.hpp"
+#include "tests/support/puppet.hpp"
 
 int main(int argc, char** argv) {
   if (argc == 6 && std::string_view(argv[1]) == "--keeper") {
@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
     return noforce::supervisor::run_keeper({.state_dir = argv[2]});
   }
   if (argc >= 3 && std::string_view(argv[1]) == "--puppet") {
-    return noforce::supervisor::testing::run_puppet(argv[2]);
+    return noforce::test::run_puppet(argv[2]);
   }
   ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

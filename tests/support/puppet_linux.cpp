@@ -1,5 +1,3 @@
-#include "tests/supervisor/puppet.hpp"
-
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -19,7 +17,9 @@
 #include <cstring>
 #include <fstream>
 
-namespace noforce::supervisor::testing {
+#include "tests/support/puppet.hpp"
+
+namespace noforce::test {
 namespace {
 
 bool notify(std::string text) {
@@ -50,7 +50,13 @@ void listen_on(int port) {
 struct State {
   std::string fifo;
   bool holds = false;
+  int stop_exit = 0;
 };
+
+int number_in_environment(const char* name) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? 0 : std::atoi(text);
+}
 
 void obey(State& state, const std::string& line) {
   const auto space = line.find(' ');
@@ -102,7 +108,10 @@ bool send_notification(const std::string& address, const std::string& text) {
 }
 
 int run_puppet(const std::string& fifo) {
-  State state{.fifo = fifo};
+  if (const int status = number_in_environment("PUPPET_FAILS"); status != 0) return status;
+  State state{.fifo = fifo,
+              .holds = std::getenv("PUPPET_HOLDS") != nullptr,
+              .stop_exit = number_in_environment("PUPPET_STOP_EXIT")};
   sigset_t set;
   sigemptyset(&set);
   for (const int s : {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2})
@@ -121,7 +130,7 @@ int run_puppet(const std::string& fifo) {
       (void)!::read(signals, &info, sizeof info);
       const int s = static_cast<int>(info.ssi_signo);
       write_down(fifo, s == SIGTERM ? "TERM" : s == SIGHUP ? "HUP" : std::to_string(s));
-      if (s == SIGTERM && !state.holds) ::_exit(0);
+      if (s == SIGTERM && !state.holds) ::_exit(state.stop_exit);
     }
     if ((waits[1].revents & POLLIN) != 0) {
       std::array<char, 4096> buffer;
@@ -168,4 +177,4 @@ void Puppet::forget_signals() const {
   ::unlink((fifo_ + ".signals").c_str());
 }
 
-}  // namespace noforce::supervisor::testing
+}  // namespace noforce::test

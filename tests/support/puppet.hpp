@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace noforce::supervisor::testing {
+namespace noforce::test {
 
 // The service's side. It says READY=1 once it listens; its commands, one a line, come over the fifo:
 //   notify TEXT    sends TEXT ("|" for a newline) to NOTIFY_SOCKET
@@ -16,7 +16,11 @@ namespace noforce::supervisor::testing {
 //   say TEXT       writes TEXT to standard output
 //   exit N
 // Signals TERM, HUP, USR1, USR2 are written to FIFO.signals, a line each; TERM also ends it with 0,
-// unless it holds.
+// unless it holds. Its environment says how it is from the first instant on:
+//   PUPPET_SILENT      does not say READY=1
+//   PUPPET_HOLDS       holds
+//   PUPPET_STOP_EXIT   the exit status with which TERM ends it, instead of 0
+//   PUPPET_FAILS       ends with this exit status instead of listening
 int run_puppet(const std::string& fifo);
 
 // Sends a message to a NOTIFY_SOCKET address ("@name"), from this process.
@@ -40,4 +44,4 @@ class Puppet {
   int fd_ = -1;
 };
 
-}  // namespace noforce::supervisor::testing
+}  // namespace noforce::test
