@@ -1,10 +1,9 @@
 #include "config/names.hpp"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <array>
 #include <charconv>
+
+#include "core/ip_address.hpp"
 
 namespace noforce::config {
 
@@ -23,9 +22,7 @@ bool is_name(std::string_view text) {
 }
 
 bool is_numeric_address(const std::string& host) {
-  std::array<unsigned char, sizeof(in6_addr)> address{};
-  return ::inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
-         ::inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
+  return !ip_bytes(host).empty();
 }
 
 std::optional<HostPort> split_host_port(std::string_view text) {

@@ -18,7 +18,7 @@
 #include "core/hook_process_linux.hpp"
 #include "core/http_probes.hpp"
 #include "core/log.hpp"
-#include "core/tcp_probe_linux.hpp"
+#include "core/tcp_probe.hpp"
 #include "core/thread_safety.hpp"
 
 namespace noforce {

@@ -1,10 +1,8 @@
 #include "core/clients.hpp"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <array>
 
+#include "core/ip_address.hpp"
 #include "core/text.hpp"
 
 namespace noforce {
@@ -74,15 +72,9 @@ std::optional<std::string> uri(std::string_view text) {
 }
 
 std::optional<std::string> ip_address(std::string_view text) {
-  const std::string address(text);
-  std::array<unsigned char, sizeof(in6_addr)> bytes{};
-  std::array<char, INET6_ADDRSTRLEN> written{};
-  for (const int family : {AF_INET, AF_INET6}) {
-    if (::inet_pton(family, address.c_str(), bytes.data()) != 1) continue;
-    if (::inet_ntop(family, bytes.data(), written.data(), written.size()) == nullptr) break;
-    return written.data();
-  }
-  return std::nullopt;
+  std::string written = ip_text(ip_bytes(std::string(text)));
+  if (written.empty()) return std::nullopt;
+  return written;
 }
 
 bool may_do_the_same(const Client& a, const Client& b) {

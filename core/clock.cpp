@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 
 namespace noforce {
 namespace {
@@ -125,13 +124,6 @@ std::optional<WallTime> from_rfc3339(std::string_view text) {
   return WallTime{std::chrono::sys_days{date}} + std::chrono::hours{hour} +
          std::chrono::minutes{minute - offset_minutes} + Seconds{second} +
          Milliseconds{millisecond};
-}
-
-std::string boot_id() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string id;
-  std::getline(file, id);
-  return id;
 }
 
 }  // namespace noforce

@@ -31,8 +31,8 @@ class Clock {
 // Accepts any RFC 3339 time stamp with an offset; nullopt for anything else.
 [[nodiscard]] std::optional<WallTime> from_rfc3339(std::string_view text);
 
-// What tells one boot of the machine from the next (/proc/sys/kernel/random/boot_id). Empty where
-// the machine does not say.
+// What tells one boot of the machine from the next (/proc/sys/kernel/random/boot_id; on Windows a key
+// of the registry that a boot does not survive). Empty where the machine does not say.
 [[nodiscard]] std::string boot_id();
 
 }  // namespace noforce

@@ -1,6 +1,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cstdint>
 
 #include "core/descriptor_limit.hpp"
 
@@ -22,6 +23,12 @@ void raise_descriptor_limit() {
   first = now;
   now.rlim_cur = wanted;
   raised = ::setrlimit(RLIMIT_NOFILE, &now) == 0;
+}
+
+std::size_t descriptor_limit() {
+  rlimit now{};
+  if (::getrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+  return static_cast<std::size_t>(now.rlim_cur);
 }
 
 void give_first_descriptor_limit_to(pid_t process) {

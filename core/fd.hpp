@@ -1,4 +1,4 @@
-// A file descriptor that is closed once, by its owner. POSIX only.
+// A file descriptor that is closed once, by its owner; on Windows one of the C library's.
 #pragma once
 
 #include <unistd.h>
@@ -22,6 +22,8 @@ class Fd {
 
   [[nodiscard]] int get() const { return fd_; }
   [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
+  // Somebody else closes it from now on.
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
   void reset(int fd = -1) {
     if (fd_ >= 0) ::close(fd_);
     fd_ = fd;

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/fd.hpp"
+#include "core/full_disk.hpp"
 #include "core/journal_reserve.hpp"
 #include "core/log.hpp"
 
@@ -23,10 +24,6 @@ constexpr off_t portion = mib;
 constexpr off_t loose = mib / 4;
 // What must be free besides before the disk counts as having room again.
 constexpr off_t margin = mib;
-
-bool is_full(int problem) {
-  return problem == ENOSPC || problem == EDQUOT;
-}
 
 Fd open_to_write(const std::string& path, int more) {
   return Fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | more, 0600));
@@ -56,7 +53,7 @@ int make_whole(const std::string& path) {
 bool JournalReserve::fill() {
   const int problem = make_whole(path_);
   if (problem == 0) return true;
-  if (is_full(problem)) return false;
+  if (means_full_disk(problem)) return false;
   if (!complained_) {
     complained_ = true;
     log_warning("journal", "no space can be kept for a full disk (" + path_ +

@@ -1,9 +1,10 @@
 #include "core/sqlite.hpp"
 
 #include <algorithm>
-#include <cerrno>
 
 #include <sqlite3.h>
+
+#include "core/full_disk.hpp"
 
 namespace noforce::sqlite {
 namespace {
@@ -85,8 +86,7 @@ int primary(std::int64_t code) {
 int last_code(sqlite3* db) {
   const int code = sqlite3_extended_errcode(db);
   if (primary(code) != SQLITE_IOERR) return code;
-  const int system = sqlite3_system_errno(db);
-  return system == ENOSPC || system == EDQUOT ? SQLITE_FULL : code;
+  return means_full_disk(sqlite3_system_errno(db)) ? SQLITE_FULL : code;
 }
 
 std::string_view find_name(int code) {

@@ -1,17 +1,11 @@
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "core/journal_backup.hpp"
 
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
 #include <utility>
 
-#include "core/fd.hpp"
-#include "core/journal_backup.hpp"
 #include "core/journal_reads.hpp"
 #include "core/journal_schema.hpp"
 #include "core/sqlite.hpp"
+#include "core/unfinished_file.hpp"
 
 namespace noforce {
 namespace {
@@ -19,60 +13,8 @@ namespace {
 // Copied and synchronized at once: 2 MiB. An agent's commit never waits behind more than that.
 constexpr int pages_at_once = 512;
 
-std::unexpected<Error> failed(const std::string& what, int problem) {
-  Error error{.kind = ErrorKind::journal_unavailable,
-              .detail = what + ": " + std::strerror(problem),
-              .native_code = problem};
-  if (const char* const name = ::strerrorname_np(problem)) error.native_name = name;
-  return std::unexpected(std::move(error));
-}
-
-// A file beside the one that is to be made, gone with this unless it was kept.
-class Unfinished {
- public:
-  explicit Unfinished(const std::string& goal)
-      : goal_(goal),
-        path_(goal + ".part" + std::to_string(::getpid())),
-        file_(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)),
-        problem_(file_ ? 0 : errno) {}
-  ~Unfinished() {
-    if (file_) ::unlink(path_.c_str());
-    ::unlink((path_ + "-journal").c_str());
-  }
-  Unfinished(const Unfinished&) = delete;
-  Unfinished& operator=(const Unfinished&) = delete;
-
-  [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] Result<void> made() const {
-    if (file_) return {};
-    return failed("cannot make " + path_, problem_);
-  }
-  [[nodiscard]] Result<void> synchronize() const {
-    if (::fsync(file_.get()) == 0) return {};
-    return failed("cannot write " + path_, errno);
-  }
-  // Gives it its name, for good. A link, unlike a rename, replaces nothing.
-  [[nodiscard]] Result<void> keep() const {
-    if (auto done = synchronize(); !done) return done;
-    if (::link(path_.c_str(), goal_.c_str()) != 0) {
-      if (errno == EEXIST) return fail(ErrorKind::already_done, goal_ + " is there already");
-      return failed("cannot make " + goal_, errno);
-    }
-    const std::filesystem::path parent = std::filesystem::path(goal_).parent_path();
-    const Fd folder(
-        ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (folder && ::fsync(folder.get()) == 0) return {};
-    return failed("cannot write the directory of " + goal_, errno);
-  }
-
- private:
-  std::string goal_;
-  std::string path_;
-  Fd file_;
-  int problem_;
-};
-
-Result<void> copy_pages(sqlite::Connection& from, sqlite::Connection& to, const Unfinished& file) {
+Result<void> copy_pages(sqlite::Connection& from, sqlite::Connection& to,
+                        const UnfinishedFile& file) {
   // The file is synchronized here, and is nothing until it is whole.
   auto done = to.execute("PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE");
   if (done) done = from.copy_to(to, pages_at_once, [&file] { return file.synchronize(); });
@@ -111,11 +53,10 @@ Result<JournalCopy> check(sqlite::Connection& db) {
 
 Result<JournalCopy> copy_journal(const std::string& from, const std::string& to,
                                  const Clock& clock) {
-  struct stat status{};
-  if (::lstat(to.c_str(), &status) == 0) {
+  if (is_there(to)) {
     return fail(ErrorKind::already_done, to + " is there already; nothing is overwritten");
   }
-  if (::stat(from.c_str(), &status) != 0 && errno == ENOENT) {
+  if (!is_there(from)) {
     return fail(ErrorKind::not_found, "there is no journal " + from);
   }
   auto journal = open_journal_reader(from);
@@ -131,7 +72,7 @@ Result<JournalCopy> copy_journal(const std::string& from, const std::string& to,
   }
   const WallTime at = clock.wall();
 
-  const Unfinished file(to);
+  const UnfinishedFile file(to);
   if (auto made = file.made(); !made) return std::unexpected(made.error());
   Result<JournalCopy> copy;
   {

@@ -1,14 +1,13 @@
 // Whether something accepts connections at an address: one non-blocking question.
 #pragma once
 
-#include <sys/socket.h>
-
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/error.hpp"
-#include "core/fd.hpp"
+#include "core/socket.hpp"
 
 namespace noforce {
 
@@ -25,19 +24,15 @@ class TcpProbe {
   [[nodiscard]] bool go_on();
   // To poll for writing while there is no answer.
   [[nodiscard]] int fd() const { return socket_.get(); }
-  // 0 connected; else the errno of the last address.
+  // 0 connected; else the last address's, as socket_error_text() knows it.
   [[nodiscard]] int problem() const { return problem_; }
   [[nodiscard]] const std::string& target() const { return target_; }
 
  private:
-  struct Address {
-    sockaddr_storage storage{};
-    socklen_t length = 0;
-  };
-
   std::string target_;
-  std::vector<Address> addresses_;  // to be tried, the next one last
-  Fd socket_;
+  std::vector<std::string> addresses_;  // to be tried, as ip_bytes(), the next one last
+  std::uint16_t port_ = 0;
+  Socket socket_;
   int problem_ = 0;
 };
 
