@@ -1,0 +1,169 @@
+#include "core/windows_security.hpp"
+
+#include <windows.h>
+// After windows.h, which they need.
+#include <aclapi.h>
+#include <sddl.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "core/windows_error.hpp"
+#include "core/windows_handle.hpp"
+
+namespace noforce {
+
+std::string sid_text(void* sid) {
+  wchar_t* text = nullptr;
+  if (::ConvertSidToStringSidW(sid, &text) == 0) return {};
+  std::string out = to_utf8(text);
+  ::LocalFree(text);
+  return out;
+}
+
+namespace {
+
+// What LocalFree frees.
+class Local {
+ public:
+  Local() = default;
+  ~Local() { ::LocalFree(memory_); }
+  Local(const Local&) = delete;
+  Local& operator=(const Local&) = delete;
+  void** out() { return &memory_; }
+  [[nodiscard]] void* get() const { return memory_; }
+
+ private:
+  void* memory_ = nullptr;
+};
+
+std::string find_own_sid() {
+  HANDLE opened = nullptr;
+  if (::OpenProcessToken(::GetCurrentProcess(), TOKEN_QUERY, &opened) == 0) return {};
+  const WindowsHandle token(opened);
+  DWORD size = 0;
+  ::GetTokenInformation(token.get(), TokenUser, nullptr, 0, &size);
+  std::vector<unsigned char> buffer(size);
+  if (size == 0 || ::GetTokenInformation(token.get(), TokenUser, buffer.data(), size, &size) == 0) {
+    return {};
+  }
+  return sid_text(reinterpret_cast<TOKEN_USER*>(buffer.data())->User.Sid);
+}
+
+constexpr auto trusted_sids = std::to_array<std::string_view>({
+    "S-1-5-18",      // SYSTEM
+    "S-1-5-32-544",  // BUILTIN\Administrators
+    // NT SERVICE\TrustedInstaller, which owns what belongs to Windows.
+    "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464",
+});
+
+constexpr DWORD reading = FILE_READ_DATA | GENERIC_READ | GENERIC_ALL;
+constexpr DWORD adding = FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY;
+constexpr DWORD changing = DELETE | WRITE_DAC | WRITE_OWNER | GENERIC_WRITE | GENERIC_ALL;
+
+void count(OthersRights& rights, DWORD mask, const std::string& sid) {
+  const bool reads = (mask & reading) != 0;
+  const bool adds = rights.is_directory && (mask & adding) != 0;
+  // FILE_DELETE_CHILD is a directory's; a file's data bits are a directory's adding bits.
+  const DWORD more = rights.is_directory ? FILE_DELETE_CHILD : FILE_WRITE_DATA | FILE_APPEND_DATA;
+  const bool changes = (mask & (changing | more)) != 0;
+  if (!reads && !adds && !changes) return;
+  if (rights.who.empty() || (changes && !rights.may_change)) rights.who = account_name(sid);
+  rights.may_read |= reads;
+  rights.may_add |= adds;
+  rights.may_change |= changes;
+}
+
+void read_list(OthersRights& rights, PACL list) {
+  if (list == nullptr) {  // no list at all lets everybody do everything
+    count(rights, GENERIC_ALL, "S-1-1-0");
+    return;
+  }
+  for (DWORD i = 0; i < list->AceCount; ++i) {
+    void* entry = nullptr;
+    if (::GetAce(list, i, &entry) == 0) continue;
+    const auto* const header = static_cast<const ACE_HEADER*>(entry);
+    if ((header->AceFlags & INHERIT_ONLY_ACE) != 0) continue;
+    // Of the other kinds that allow something (callback, object) the SID is elsewhere: none is made for
+    // files but by programs of the administrators' own choice.
+    if (header->AceType != ACCESS_ALLOWED_ACE_TYPE) continue;
+    auto* const allowed = static_cast<ACCESS_ALLOWED_ACE*>(entry);
+    const std::string sid = sid_text(&allowed->SidStart);
+    constexpr std::string_view creator_owner = "S-1-3-0";
+    if (is_trusted_sid(sid) || sid == creator_owner) continue;
+    count(rights, allowed->Mask, sid);
+  }
+}
+
+}  // namespace
+
+std::string own_sid() {
+  static const std::string sid = find_own_sid();
+  return sid;
+}
+
+std::string account_name(const std::string& sid) {
+  Local binary;
+  if (::ConvertStringSidToSidW(to_wide(sid).c_str(), binary.out()) == 0) return sid;
+  std::array<wchar_t, 256> name{};
+  std::array<wchar_t, 256> domain{};
+  DWORD name_size = name.size();
+  DWORD domain_size = domain.size();
+  SID_NAME_USE use{};
+  if (::LookupAccountSidW(nullptr, binary.get(), name.data(), &name_size, domain.data(),
+                          &domain_size, &use) == 0) {
+    return sid;
+  }
+  const std::string prefix = to_utf8(domain.data());
+  return (prefix.empty() ? "" : prefix + "\\") + to_utf8(name.data());
+}
+
+bool is_trusted_sid(const std::string& sid) {
+  return !sid.empty() &&
+         (std::ranges::find(trusted_sids, sid) != trusted_sids.end() || sid == own_sid());
+}
+
+Result<OthersRights> rights_of_others(const std::string& path) {
+  const auto refuse = [&path](DWORD code) {
+    return windows_error(windows_kind(code, ErrorKind::access_denied),
+                         path + " cannot be looked at", code);
+  };
+  constexpr DWORD shared = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+  const WindowsHandle file(::CreateFileW(
+      to_wide(path).c_str(), READ_CONTROL | FILE_READ_ATTRIBUTES, shared, nullptr, OPEN_EXISTING,
+      FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, nullptr));
+  if (!file) return refuse(::GetLastError());
+  BY_HANDLE_FILE_INFORMATION about{};
+  if (::GetFileInformationByHandle(file.get(), &about) == 0) return refuse(::GetLastError());
+  OthersRights rights;
+  rights.is_link = (about.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0;
+  rights.is_directory = (about.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+  rights.links = about.nNumberOfLinks;
+  PSID owner = nullptr;
+  PACL list = nullptr;
+  Local descriptor;
+  const DWORD problem = ::GetSecurityInfo(file.get(), SE_FILE_OBJECT,
+                                          OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
+                                          &owner, nullptr, &list, nullptr, descriptor.out());
+  if (problem != ERROR_SUCCESS) return refuse(problem);
+  rights.owner = owner != nullptr ? sid_text(owner) : std::string();
+  read_list(rights, list);
+  return rights;
+}
+
+PrivateSecurity::PrivateSecurity() {
+  const std::string own = own_sid();
+  std::string text = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
+  if (!own.empty()) text += "(A;OICI;FA;;;" + own + ")";
+  if (::ConvertStringSecurityDescriptorToSecurityDescriptorW(to_wide(text).c_str(), SDDL_REVISION_1,
+                                                             &descriptor_, nullptr) == 0) {
+    descriptor_ = nullptr;
+  }
+}
+
+PrivateSecurity::~PrivateSecurity() {
+  ::LocalFree(descriptor_);
+}
+
+}  // namespace noforce

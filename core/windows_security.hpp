@@ -1,0 +1,52 @@
+// Who owns a file and what others may do with it, as Windows' security descriptors say. Trusted are
+// SYSTEM, the administrators, Windows' own installer and the user that this process runs as; everybody
+// else is an other. For files of that platform only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/error.hpp"
+
+namespace noforce {
+
+// Of a PSID; empty where it is none.
+[[nodiscard]] std::string sid_text(void* sid);
+// "S-1-5-18", and "BUILTIN\Administrators" or what there is of a name.
+[[nodiscard]] std::string own_sid();
+[[nodiscard]] std::string account_name(const std::string& sid);
+[[nodiscard]] bool is_trusted_sid(const std::string& sid);
+
+// What others may do with a file or directory; what is only handed on to what is made in it does not
+// count.
+struct OthersRights {
+  std::string owner;     // SID
+  bool is_link = false;  // a symbolic link or a junction
+  bool is_directory = false;
+  std::uint64_t links = 1;  // names that the file has
+  std::string who;          // the first other with any of the rights below
+  bool may_read = false;    // its content
+  bool may_add = false;     // a directory: make new files or directories in it
+  bool may_change = false;  // write, delete, rename, or give itself the right to
+};
+
+// Of what has this name itself, a link included. not_found or access_denied with a sentence.
+[[nodiscard]] Result<OthersRights> rights_of_others(const std::string& path);
+
+// A security descriptor for what administrators, SYSTEM and the own user may use, and nobody else,
+// handed on to what is made inside. Holds what the system's calls want; null: the system gave none.
+class PrivateSecurity {
+ public:
+  PrivateSecurity();
+  ~PrivateSecurity();
+  PrivateSecurity(const PrivateSecurity&) = delete;
+  PrivateSecurity& operator=(const PrivateSecurity&) = delete;
+
+  // A PSECURITY_DESCRIPTOR; null where the system gave none.
+  [[nodiscard]] void* descriptor() const { return descriptor_; }
+
+ private:
+  void* descriptor_ = nullptr;
+};
+
+}  // namespace noforce
