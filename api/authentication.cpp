@@ -1,11 +1,10 @@
 #include "api/authentication.hpp"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 
 #include "api/input.hpp"
 #include "core/digest.hpp"
+#include "core/ip_address.hpp"
 
 namespace noforce::api {
 namespace {
@@ -31,12 +30,10 @@ const std::string kManyNetworks = "many";
 
 // Whose failures count together: an IPv4 address, or the /64 that an IPv6 client has to itself.
 std::string network_of(const std::string& address) {
-  in6_addr bytes{};
-  if (::inet_pton(AF_INET6, address.c_str(), &bytes) != 1) return address;
-  std::fill(bytes.s6_addr + 8, bytes.s6_addr + 16, std::uint8_t{0});
-  char text[INET6_ADDRSTRLEN] = "";
-  ::inet_ntop(AF_INET6, &bytes, text, sizeof text);
-  return text;
+  std::string bytes = ip_bytes(address);
+  if (bytes.size() != 16) return address;
+  std::fill(bytes.begin() + 8, bytes.end(), '\0');
+  return ip_text(bytes);
 }
 
 std::string_view without_port(std::string_view host) {

@@ -1,10 +1,9 @@
 #include "api/server/admission.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include <algorithm>
 #include <utility>
+
+#include "core/ip_address.hpp"
 
 namespace noforce::api {
 
@@ -106,12 +105,10 @@ void Admission::give_back(const Place& place) {
 }
 
 std::string Admission::group_of(const std::string& address) {
-  in6_addr v6{};
-  if (::inet_pton(AF_INET6, address.c_str(), &v6) != 1) return address;
-  std::fill(v6.s6_addr + 8, v6.s6_addr + 16, std::uint8_t{0});
-  char text[INET6_ADDRSTRLEN] = "";
-  ::inet_ntop(AF_INET6, &v6, text, sizeof text);
-  return std::string(text) + "/64";
+  std::string bytes = ip_bytes(address);
+  if (bytes.size() != 16) return address;
+  std::fill(bytes.begin() + 8, bytes.end(), '\0');
+  return ip_text(bytes) + "/64";
 }
 
 }  // namespace noforce::api

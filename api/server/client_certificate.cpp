@@ -1,7 +1,5 @@
 #include "api/server/client_certificate.hpp"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -17,6 +15,7 @@
 #include <openssl/x509v3.h>
 
 #include "core/clients.hpp"
+#include "core/ip_address.hpp"
 #include "core/text.hpp"
 
 namespace noforce::api {
@@ -94,13 +93,8 @@ std::string spelling_of(const GENERAL_NAME* name) {
     case GEN_URI:
       return "uri:" + std::string(bytes_of(name->d.uniformResourceIdentifier));
     case GEN_IPADD: {
-      const std::string_view bytes = bytes_of(name->d.iPAddress);
-      if (bytes.size() != 4 && bytes.size() != 16) return {};
-      std::array<char, INET6_ADDRSTRLEN> text{};
-      if (::inet_ntop(bytes.size() == 4 ? AF_INET : AF_INET6, bytes.data(), text.data(),
-                      text.size()) == nullptr)
-        return {};
-      return std::string("ip:") + text.data();
+      const std::string address = ip_text(bytes_of(name->d.iPAddress));
+      return address.empty() ? address : "ip:" + address;
     }
     default:
       return {};

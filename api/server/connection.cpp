@@ -1,18 +1,13 @@
 #include "api/server/connection.hpp"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
+#include <utility>
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+
+#include "api/server/sockets.hpp"
 
 namespace noforce::api {
 namespace {
@@ -25,49 +20,26 @@ constexpr std::size_t kWriteSize = 256 * 1024;
 // ever, within one read.
 constexpr std::size_t kMostLateHandshakes = 64;
 
-std::string address_text(const sockaddr_storage& address) {
-  char text[INET6_ADDRSTRLEN] = "";
-  if (address.ss_family == AF_INET) {
-    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address);
-    ::inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
-  } else if (address.ss_family == AF_INET6) {
-    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address);
-    // An IPv4 client of a socket for both is that IPv4 client.
-    if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-      ::inet_ntop(AF_INET, v6->sin6_addr.s6_addr + 12, text, sizeof text);
-    else
-      ::inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
-  }
-  return text;
-}
-
 }  // namespace
 
 void FreeSsl::operator()(SSL* ssl) const {
   SSL_free(ssl);
 }
 
-Connection::Connection(int socket, std::shared_ptr<SSL_CTX> context)
-    : socket_(socket), ssl_(SSL_new(context.get())) {
-  ::fcntl(socket_, F_SETFL, ::fcntl(socket_, F_GETFL) | O_NONBLOCK);
+Connection::Connection(Socket socket, std::shared_ptr<SSL_CTX> context)
+    : socket_(std::move(socket)),
+      ssl_(SSL_new(context.get())),
+      peer_(peer_address(socket_.get())),
+      local_(local_address(socket_.get())) {
   if (ssl_) {
-    SSL_set_fd(ssl_.get(), socket_);
+    SSL_set_fd(ssl_.get(), socket_.get());
     SSL_set_msg_callback(ssl_.get(), on_record);
     SSL_set_msg_callback_arg(ssl_.get(), this);
   }
-  sockaddr_storage address{};
-  socklen_t length = sizeof address;
-  if (::getpeername(socket_, reinterpret_cast<sockaddr*>(&address), &length) == 0)
-    peer_ = address_text(address);
-  address = {};
-  length = sizeof address;
-  if (::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length) == 0)
-    local_ = address_text(address);
 }
 
 Connection::~Connection() {
-  ssl_.reset();
-  ::close(socket_);
+  ssl_.reset();  // before its socket
 }
 
 Io Connection::outcome(int result) {
@@ -109,7 +81,7 @@ Io Connection::handshake() {
 
 void Connection::say_plainly(std::string_view bytes) const {
   // A fresh socket has room for so little; where it has none the client just sees the end.
-  (void)::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  send_what_fits(socket_.get(), bytes);
 }
 
 Io Connection::read() {
@@ -153,33 +125,26 @@ void Connection::close() {
     ERR_clear_error();
     SSL_shutdown(ssl_.get());
   }
-  ::shutdown(socket_, SHUT_WR);
+  end_sending(socket_.get());
 }
 
 Io Connection::read_away() {
   std::array<char, kReadSize> buffer;
   while (read_away_ < kMostReadAway) {
-    const auto count = ::recv(socket_, buffer.data(), buffer.size(), 0);
-    if (count > 0) {
-      read_away_ += static_cast<std::size_t>(count);
-    } else if (count < 0 && errno == EINTR) {
-      continue;
-    } else if (count < 0 && errno == EAGAIN) {
-      return Io::wants_read;
-    } else {
-      return Io::ended;
-    }
+    const Received received = receive(socket_.get(), buffer.data(), buffer.size());
+    if (received.ended) return Io::ended;
+    if (received.size == 0) return Io::wants_read;
+    read_away_ += received.size;
   }
   return Io::done;
 }
 
 void Connection::cut() const {
-  ::shutdown(socket_, SHUT_RDWR);
+  cut_off(socket_.get());
 }
 
 bool Connection::is_gone() const {
-  pollfd entry{.fd = socket_, .events = POLLRDHUP, .revents = 0};
-  return ::poll(&entry, 1, 0) > 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+  return is_hung_up(socket_.get());
 }
 
 }  // namespace noforce::api

@@ -12,6 +12,7 @@
 #include <openssl/types.h>
 
 #include "api/server/client_certificate.hpp"
+#include "core/socket.hpp"
 
 namespace noforce::api {
 
@@ -28,8 +29,8 @@ enum class Io : std::uint8_t {
 
 class Connection {
  public:
-  // Takes the socket over; closes it at the end.
-  Connection(int socket, std::shared_ptr<SSL_CTX> context);
+  // The socket does not wait.
+  Connection(Socket socket, std::shared_ptr<SSL_CTX> context);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -67,7 +68,7 @@ class Connection {
 
   [[nodiscard]] const std::string& peer() const { return peer_; }
   [[nodiscard]] const std::string& local() const { return local_; }
-  [[nodiscard]] int socket() const { return socket_; }
+  [[nodiscard]] int socket() const { return socket_.get(); }
   // What the client has shown; null before the handshake, or when it showed none.
   [[nodiscard]] const std::shared_ptr<const ClientCertificate>& certificate() const {
     return certificate_;
@@ -79,7 +80,7 @@ class Connection {
   static void on_record(int write, int version, int type, const void* bytes, std::size_t size,
                         SSL* ssl, void* connection);
 
-  const int socket_;
+  const Socket socket_;
   std::unique_ptr<SSL, FreeSsl> ssl_;
   bool established_ = false;
   bool broken_ = false;  // after a fatal TLS error nothing may be sent, a goodbye included
@@ -89,8 +90,8 @@ class Connection {
   std::size_t sent_ = 0;  // of output_
   std::size_t read_away_ = 0;
   std::size_t late_handshakes_ = 0;  // records of handshakes after the first one was done
-  std::string peer_;
-  std::string local_;
+  const std::string peer_;
+  const std::string local_;
   std::shared_ptr<const ClientCertificate> certificate_;
 };
 

@@ -1,15 +1,13 @@
 // Written for 0.41; the members that are used are the same up to 0.53.
 #include "api/server/httplib_library.hpp"
 
-#include <fcntl.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include <httplib.h>
+
+#include "api/server/sockets.hpp"
 
 namespace noforce::api {
 namespace {
@@ -50,7 +48,7 @@ class MemoryStream final : public httplib::Stream {
     ip = connection_.local();
     port = 0;
   }
-  socket_t socket() const override { return connection_.socket(); }
+  socket_t socket() const override { return static_cast<socket_t>(connection_.socket()); }
   time_t duration() const override { return 0; }
 
  private:
@@ -58,10 +56,8 @@ class MemoryStream final : public httplib::Stream {
   Connection& connection_;
 };
 
-// SO_REUSEADDR alone: with SO_REUSEPORT two agents could share a port without noticing.
 void set_listener_options(socket_t socket) {
-  const int on = 1;
-  ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  claim_port_alone(static_cast<int>(socket));
 }
 
 // The whole header of the answer, but for the line before it.
@@ -108,24 +104,22 @@ class HttpLibrary::Impl final : public httplib::Server {
   }
 
   Result<Listener> listen_on(const std::string& host, int port, int backlog) {
-    errno = 0;
-    Listener listener{.socket = Fd(), .port = port};
+    forget_socket_error();
+    Listener listener{.socket = Socket(), .port = port};
     if (port == 0) {
       listener.port = bind_to_any_port(host);
     } else if (!bind_to_port(host, port)) {
       listener.port = -1;
     }
-    const int number = errno;
-    listener.socket = Fd(static_cast<int>(svr_sock_.exchange(INVALID_SOCKET)));
+    const int number = last_socket_error();
+    listener.socket = Socket(static_cast<int>(svr_sock_.exchange(INVALID_SOCKET)));
     if (listener.port <= 0 || !listener.socket) {
       Error error{.kind = ErrorKind::internal,
-                  .detail = number != 0 ? std::strerror(number) : "no such address here"};
+                  .detail = number != 0 ? socket_error_text(number) : "no such address here"};
       if (number != 0) error.native_code = number;
       return std::unexpected(std::move(error));
     }
-    const int socket = listener.socket.get();
-    ::listen(socket, backlog);  // the library's own is 5
-    ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);
+    begin_to_listen(listener.socket.get(), backlog);  // the library's own is 5
     return listener;
   }
 

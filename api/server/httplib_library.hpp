@@ -9,7 +9,7 @@
 #include "api/server/conversation.hpp"
 #include "api/server/message.hpp"
 #include "core/error.hpp"
-#include "core/fd.hpp"
+#include "core/socket.hpp"
 
 namespace noforce::api {
 
@@ -21,10 +21,10 @@ class HttpLibrary {
   HttpLibrary& operator=(const HttpLibrary&) = delete;
 
   struct Listener {
-    Fd socket;  // non-blocking
+    Socket socket;  // does not wait
     int port = 0;
   };
-  // Port 0 takes a free one. internal, with errno's number where there is one.
+  // Port 0 takes a free one. internal, with the system's number where there is one.
   [[nodiscard]] Result<Listener> listen(const std::string& host, int port, int backlog);
   // Appends the answer's head, and the body where it has one, to the connection's output; of a
   // stream just the head. Any thread.

@@ -1,13 +1,13 @@
-// Tells which of many sockets has something to do (epoll). Many threads may wait at once; what is
-// armed is told once, to one of them.
+// Tells which of many sockets has something to do. Many threads may wait at once; what is armed is
+// told once, to one of them. One file a platform: epoll, or WSAPoll with a leader among the threads.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
-#include "core/fd.hpp"
 
 namespace noforce::api {
 
@@ -21,6 +21,9 @@ class Poller {
   enum class For : std::uint8_t { read, write };
 
   Poller();
+  ~Poller();
+  Poller(const Poller&) = delete;
+  Poller& operator=(const Poller&) = delete;
   // Whether the system gave what is needed; the number and text of its refusal.
   [[nodiscard]] Result<void> is_usable() const;
 
@@ -36,10 +39,8 @@ class Poller {
   [[nodiscard]] std::optional<std::uint64_t> wait(std::optional<Milliseconds> patience);
 
  private:
-  Fd poll_;
-  Fd timer_;
-  Fd wake_;
-  int failure_ = 0;  // errno's
+  class System;
+  std::unique_ptr<System> system_;
 };
 
 }  // namespace noforce::api

@@ -2,16 +2,9 @@
 // have nothing to do at the moment.
 #include "api/server/server.hpp"
 
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <thread>
@@ -25,7 +18,9 @@
 #include "api/server/crew.hpp"
 #include "api/server/httplib_library.hpp"
 #include "api/server/parking.hpp"
+#include "api/server/sockets.hpp"
 #include "api/server/tls_context.hpp"
+#include "core/descriptor_limit.hpp"
 #include "core/log.hpp"
 #include "core/thread_safety.hpp"
 
@@ -65,10 +60,7 @@ Result<ListenAddress> parse_listen_address(const std::string& text) {
 
 // As many connections as there are descriptors for.
 ServerLimits within_descriptors(ServerLimits limits) {
-  rlimit descriptors{};
-  if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0 || descriptors.rlim_cur == RLIM_INFINITY)
-    return limits;
-  const auto all = static_cast<std::size_t>(descriptors.rlim_cur);
+  const std::size_t all = descriptor_limit();
   const std::size_t room =
       all > kOtherDescriptors + limits.shed + 64 ? all - kOtherDescriptors - limits.shed : 64;
   limits.connections = std::min(limits.connections, room);
@@ -155,7 +147,7 @@ class ParkingServer final : public Server, public Counter {
     if (!serving_) return;
     serving_ = false;
     ending_ = true;
-    ::shutdown(listener_.get(), SHUT_RDWR);  // nobody is let in any more
+    end_listening(listener_.get());
     parking_.disturb_all();
     if (!live_.wait_for_none(system_clock().mono() + deadline)) {
       live_.cut_all();
@@ -211,13 +203,10 @@ class ParkingServer final : public Server, public Counter {
 
   void accept_some() {
     for (int i = 0; i < kAcceptedAtATime && !ending_; ++i) {
-      const int socket = ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-      if (socket >= 0) {
-        admit(socket);
-        continue;
-      }
-      if (errno == EAGAIN || errno == EINVAL || errno == EBADF) break;
-      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) make_room();
+      Accepted accepted = accept_one(listener_.get());
+      if (accepted.what == Accepted::What::nobody) break;
+      if (accepted.what == Accepted::What::no_room) make_room();
+      if (accepted.what == Accepted::What::somebody) admit(std::move(accepted.socket));
     }
     if (!ending_) (void)parking_.watch_listener(listener_.get());
   }
@@ -228,16 +217,14 @@ class ParkingServer final : public Server, public Counter {
     std::this_thread::sleep_for(kOutOfDescriptors);
   }
 
-  void admit(int socket) {
-    const int on = 1;
-    ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  void admit(Socket socket) {
     std::shared_ptr<SSL_CTX> context;
     {
       const MutexLock lock(context_mutex_);
       context = context_;
     }
     try {
-      auto connection = std::make_unique<Connection>(socket, std::move(context));
+      auto connection = std::make_unique<Connection>(std::move(socket), std::move(context));
       const std::string group = Admission::group_of(connection->peer());
       Admission::Taken taken = admission_.take(group, !has_room_for(group));
       if (!taken.is_there) return;  // there is no room even to say so
@@ -301,7 +288,7 @@ class ParkingServer final : public Server, public Counter {
   Admission admission_;
   Live live_;
   Parking parking_;
-  Fd listener_;
+  Socket listener_;
   bool serving_ = false;
   std::atomic<bool> ending_{false};
   Mutex context_mutex_;
