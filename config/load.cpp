@@ -12,6 +12,7 @@
 #include "config/limits.hpp"
 #include "config/machine.hpp"
 #include "config/names.hpp"
+#include "config/platform.hpp"
 #include "config/report.hpp"
 #include "config/shape.hpp"
 #include "config/signals.hpp"
@@ -129,9 +130,9 @@ class Reader {
   }
 
   void absolute(const toml::node& place, std::string_view key, const std::string& path) {
-    if (path.starts_with('/')) return;
+    if (is_absolute_path(path)) return;
     report_.at(place, "'" + std::string(key) + "' needs an absolute path, and " + shown(path) +
-                          " does not begin with '/'");
+                          " " + why_not_absolute());
   }
 
   // argv: empty only where the key is missing or says so.
@@ -249,10 +250,12 @@ class Reader {
                    {"windows", Backend::windows}});
     read<ServiceManager>(*table, "manager", settings_.scm.manager,
                          {{"system", ServiceManager::system}, {"user", ServiceManager::user}});
-    if (settings_.scm.backend != Backend::supervisor) {
+    if (settings_.scm.backend != default_backend()) {
+      const std::string_view has =
+          default_backend() == Backend::windows ? "'windows'" : "'supervisor'";
       report_.at(place_of(*table, "backend"), "this build has no backend " +
                                                   shown(*(*table)["backend"].value<std::string>()) +
-                                                  "; it has 'supervisor'");
+                                                  "; it has " + std::string(has));
     }
   }
 
@@ -344,6 +347,12 @@ class Reader {
   }
 
   void service(const toml::table& table) {
+    if (settings_.scm.backend == Backend::windows) {
+      report_.at(table,
+                 "[[service]] is for the supervisor: the services of this machine are those "
+                 "of Windows, which needs nothing said about them here");
+      return;
+    }
     supervisor::ServiceSpec spec;
     read(table, "name", spec.name);
     if (table["name"].is_string()) service_name(table, spec.name);
@@ -441,7 +450,7 @@ class Reader {
 
   void program(const toml::table& table, std::string_view key, const std::vector<std::string>& argv,
                const std::string& user) {
-    if (argv.empty() || !argv.front().starts_with('/')) return;
+    if (argv.empty() || !is_absolute_path(argv.front())) return;
     if (const std::string why = why_not_program(argv.front(), user); !why.empty()) {
       report_.at(element_of(table, key, 0), clean_text(why, 400));
     }
@@ -566,7 +575,7 @@ class Reader {
         continue;
       }
       absolute(*argv->get(0), key, hook.front());
-      if (checks_ == MachineChecks::yes && hook.front().starts_with('/')) {
+      if (checks_ == MachineChecks::yes && is_absolute_path(hook.front())) {
         if (const auto trusted = check_trusted_program(hook.front()); !trusted) {
           report_.at(*argv->get(0), clean_text(trusted.error().detail, 400));
         }

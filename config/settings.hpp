@@ -16,10 +16,17 @@
 
 namespace noforce::config {
 
+enum class Backend : std::uint8_t { supervisor, systemd, windows };
+enum class ServiceManager : std::uint8_t { system, user };  // systemd only
+
+// Of this platform: config/platform.hpp.
+[[nodiscard]] std::string default_state_dir();
+[[nodiscard]] Backend default_backend();
+
 struct ServerSettings {
   std::string host = "127.0.0.1";  // numeric address, or "localhost"
   std::uint16_t port = 8443;       // 0: a free one
-  std::string state_dir = "/var/lib/noforce";
+  std::string state_dir = default_state_dir();
   std::vector<std::string> names;  // accepted in `Host` besides the certificate's own
   std::string user;                // the agent's, a name or a number; empty: whoever starts it
   std::string keeper_dir;          // with `user`, never empty: the keeper's part of the state
@@ -36,11 +43,8 @@ struct TlsSettings {
   bool operator==(const TlsSettings&) const = default;
 };
 
-enum class Backend : std::uint8_t { supervisor, systemd, windows };
-enum class ServiceManager : std::uint8_t { system, user };  // systemd only
-
 struct ScmSettings {
-  Backend backend = Backend::supervisor;
+  Backend backend = default_backend();
   ServiceManager manager = ServiceManager::system;
 
   bool operator==(const ScmSettings&) const = default;
