@@ -13,7 +13,6 @@
 #include "agent/certificates.hpp"
 #include "agent/files.hpp"
 #include "agent/log.hpp"
-#include "agent/process.hpp"
 #include "api/http_probe.hpp"
 #include "api/server/client_certificate.hpp"
 #include "api/server/tls_context.hpp"
@@ -139,41 +138,22 @@ Result<void> Agent::start_jobs() {
   const auto unfinished = journal_->unfinished();
   if (!unfinished) return std::unexpected(unfinished.error());
   events_ = std::make_unique<EventFeed>(UlidSource().next());
-#if NOFORCE_SCM_SUPERVISOR
-  if (opener_ != nullptr) {
-    if (auto runs = opener_->wish(Wish::keeper); !runs) return runs;
-  }
-  scm_ = std::make_unique<supervisor::SupervisorScm>(supervisor::SupervisorOptions{
-      .state_dir = opener_ != nullptr ? settings_.server.keeper_dir : state_.path(),
-      .executable = this_executable(),
-      .keeper_args = {},
-      .specs = settings_.services,
-      .begun = stopped_by(*unfinished),
-      .opener = wish_for_keeper()});
+  auto chosen = choose_scm({.settings = settings_,
+                            .state_dir = state_.path(),
+                            .begun = stopped_by(*unfinished),
+                            .opener = opener_});
+  if (!chosen) return std::unexpected(chosen.error());
+  scm_ = std::move(*chosen);
   auto jobs = Jobs::start(
       {.journal = *journal_,
-       .scm = *scm_,
+       .scm = scm_->scm(),
        .events = *events_,
        .attendant = [](AttendantSink& sink) { return make_attendant(sink, api::http_probe()); }},
       settings_.policies, first_picture);
   if (!jobs) return std::unexpected(jobs.error());
   jobs_ = std::move(*jobs);
   return {};
-#else
-  return fail(ErrorKind::scm_unavailable, "this build has no SCM backend");
-#endif
 }
-
-#if NOFORCE_SCM_SUPERVISOR
-supervisor::SeeToKeeper Agent::wish_for_keeper() const {
-  if (opener_ == nullptr) return {};
-  return [opener = opener_]() -> std::expected<void, std::string> {
-    auto granted = opener->wish(Wish::keeper);
-    if (granted) return {};
-    return std::unexpected(std::move(granted.error().detail));
-  };
-}
-#endif
 
 Result<void> Agent::open_doors() {
   const MutexLock lock(reload_mutex_);
@@ -188,7 +168,7 @@ Result<void> Agent::open_doors() {
                      .journal = *journal_,
                      .events = *events_,
                      .agent = {.version = version_,
-                               .backend = "supervisor",
+                               .backend = std::string(scm_->name()),
                                .hostname = names.front(),
                                .started_at = system_clock().wall(),
                                .started = system_clock().mono()},
@@ -434,11 +414,7 @@ Agent::Stopped Agent::stop_services(const ToldAgain& told_again) {
 }
 
 Result<void> Agent::end_keeper() {
-#if NOFORCE_SCM_SUPERVISOR
   return scm_->end_keeper(keeper_end);
-#else
-  return {};
-#endif
 }
 
 void Agent::stop() {
@@ -450,9 +426,7 @@ void Agent::stop() {
   server_.reset();
   face_.reset();
   jobs_.reset();
-#if NOFORCE_SCM_SUPERVISOR
   scm_.reset();
-#endif
   events_.reset();
   credentials_.reset();
   journal_.reset();

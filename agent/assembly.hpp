@@ -13,6 +13,7 @@
 #include "agent/expiry.hpp"
 #include "agent/local_socket.hpp"
 #include "agent/opener.hpp"
+#include "agent/scm.hpp"
 #include "agent/state_dir.hpp"
 #include "api/clients.hpp"
 #include "api/face.hpp"
@@ -25,10 +26,6 @@
 #include "core/jobs.hpp"
 #include "core/journal.hpp"
 #include "core/thread_safety.hpp"
-
-#if NOFORCE_SCM_SUPERVISOR
-#include "core/scm/supervisor/backend.hpp"
-#endif
 
 namespace noforce::agent {
 
@@ -91,9 +88,6 @@ class Agent {
   explicit Agent(Parts parts);
   Result<void> open_journal();
   Result<void> start_jobs();
-#if NOFORCE_SCM_SUPERVISOR
-  [[nodiscard]] supervisor::SeeToKeeper wish_for_keeper() const;
-#endif
   Result<void> open_doors();
   [[nodiscard]] api::TlsFiles tls_files(const config::Settings& settings) const;
   using ClientAuthority = std::shared_ptr<const api::ClientAuthority>;
@@ -144,9 +138,7 @@ class Agent {
   std::unique_ptr<Credentials> credentials_;
   api::Clients clients_;
   std::unique_ptr<EventFeed> events_;
-#if NOFORCE_SCM_SUPERVISOR
-  std::unique_ptr<supervisor::SupervisorScm> scm_;
-#endif
+  std::unique_ptr<ChosenScm> scm_;
   std::unique_ptr<Jobs> jobs_;
   std::unique_ptr<api::Face> face_;
   std::unique_ptr<api::Server> server_;

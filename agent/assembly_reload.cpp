@@ -125,10 +125,8 @@ Result<std::string> Agent::take_up(config::Settings settings) {
                       std::to_string(settings.policies.groups.size()) + " group" +
                       (settings.policies.groups.size() == 1 ? "" : "s") +
                       next_time(settings_, settings);
-#if NOFORCE_SCM_SUPERVISOR
   scm_->reconfigure(settings.services);
   wait_for_inventory(settings.services);
-#endif
   settings_ = std::move(settings);
   return found;
 }

@@ -1,8 +1,5 @@
 #include "agent/certificates.hpp"
 
-#include <arpa/inet.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -16,6 +13,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "agent/process.hpp"
+#include "core/ip_address.hpp"
 #include "core/text.hpp"
 
 namespace noforce::agent {
@@ -199,14 +198,9 @@ std::string host_text(const ASN1_IA5STRING* name) {
 }
 
 std::string to_text(const ASN1_OCTET_STRING* address) {
-  const int size = ::ASN1_STRING_length(address);
-  if (size != 4 && size != 16) return {};
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  const int family = size == 4 ? AF_INET : AF_INET6;
-  if (::inet_ntop(family, ::ASN1_STRING_get0_data(address), text.data(), text.size()) == nullptr) {
-    return {};
-  }
-  return text.data();
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): OpenSSL's bytes
+  const auto* bytes = reinterpret_cast<const char*>(::ASN1_STRING_get0_data(address));
+  return ip_text({bytes, static_cast<std::size_t>(::ASN1_STRING_length(address))});
 }
 
 }  // namespace
@@ -290,13 +284,10 @@ Result<CertificateFacts> read_certificate(const std::string& pem) {
 }
 
 std::vector<std::string> names_of_this_machine() {
-  std::array<char, 256> name{};
   std::vector<std::string> names{"localhost", "127.0.0.1", "::1"};
-  if (::gethostname(name.data(), name.size() - 1) == 0) {
-    const std::string host = lower_ascii(name.data());
-    if (is_host_name(host) && std::ranges::find(names, host) == names.end()) {
-      names.insert(names.begin(), host);
-    }
+  const std::string host = lower_ascii(machine_name());
+  if (is_host_name(host) && std::ranges::find(names, host) == names.end()) {
+    names.insert(names.begin(), host);
   }
   return names;
 }

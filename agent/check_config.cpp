@@ -16,7 +16,7 @@ void say(const config::Mistake& mistake) {
 }  // namespace
 
 int check_config(const std::string& file) {
-  const std::string path = file.empty() ? default_settings : file;
+  const std::string path = file.empty() ? default_settings() : file;
   const auto settings = config::load(path);
   if (!settings) {
     std::ranges::for_each(settings.error(), say);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -10,6 +11,7 @@
 
 #include "agent/commands.hpp"
 #include "agent/exit_status.hpp"
+#include "agent/platform_commands.hpp"
 
 namespace noforce::agent {
 namespace {
@@ -24,14 +26,15 @@ struct Words {
   std::size_t limit = 100;
   std::vector<std::string> hosts;
   NewTokenOptions token;
+  PlatformWords platform;
 };
 
 using Command = std::function<int()>;
 
 void add_where(CLI::App& app, Where& where) {
-  auto* config = app.add_option(
-      "--config", where.config,
-      "Settings file (default: " + std::string(default_settings) + ", if it exists)");
+  auto* config =
+      app.add_option("--config", where.config,
+                     "Settings file (default: " + default_settings() + ", if it exists)");
   app.add_option("--state-dir", where.state_dir, "State directory, instead of the settings' one")
       ->excludes(config);
 }
@@ -122,12 +125,14 @@ void add_audit(CLI::App& app, Words& words, Command& chosen) {
 void add_first_steps(CLI::App& app, Words& words, Command& chosen, const std::string& version) {
   CLI::App* run = app.add_subcommand("serve", "Runs the agent in the foreground");
   run->add_option("--config", words.where.config,
-                  "Settings file (default: " + std::string(default_settings) + ", if it exists)");
+                  "Settings file (default: " + default_settings() + ", if it exists)");
   run->callback([&words, &chosen, version] {
     chosen = [&words, version] {
-      return serve({.config = words.where.config, .version = version});
+      return serve(
+          {.config = words.where.config, .version = version, .service = words.platform.service});
     };
   });
+  add_platform_commands(app, *run, words.platform, chosen);
 
   CLI::App* make = app.add_subcommand(
       "init", "Makes a private CA, a server certificate and an admin token; overwrites nothing");
@@ -138,7 +143,7 @@ void add_first_steps(CLI::App& app, Words& words, Command& chosen, const std::st
 
   CLI::App* check =
       app.add_subcommand("check-config", "Names every mistake in a settings file; exit 1 if any");
-  check->add_option("FILE", words.file, "(default: " + std::string(default_settings) + ")");
+  check->add_option("FILE", words.file, "(default: " + default_settings() + ")");
   check->callback([&words, &chosen] { chosen = [&words] { return check_config(words.file); }; });
 }
 
@@ -175,7 +180,7 @@ void add_upkeep(CLI::App& app, Words& words, Command& chosen) {
 
 }  // namespace
 
-int run_command_line(int argc, char** argv, const std::string& version) {
+int run_command_line(const std::vector<std::string>& arguments, const std::string& version) {
   CLI::App app("noforce restarts the services of this machine over HTTPS, and never kills one.",
                "noforce");
   app.set_version_flag("--version", "noforce " + version);
@@ -190,7 +195,9 @@ int run_command_line(int argc, char** argv, const std::string& version) {
   add_audit(app, words, chosen);
   add_upkeep(app, words, chosen);
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants it
+    if (!reversed.empty()) reversed.pop_back();
+    app.parse(std::move(reversed));
   } catch (const CLI::ParseError& problem) {
     // Help and the version are "errors" with status 0; everything else is a usage error.
     return app.exit(problem) == 0 ? exit_ok : exit_usage;

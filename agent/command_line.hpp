@@ -2,10 +2,11 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace noforce::agent {
 
-// Runs what the arguments say; the exit status of the program.
-int run_command_line(int argc, char** argv, const std::string& version);
+// Runs what the words say, the program's name first; the exit status of the program.
+int run_command_line(const std::vector<std::string>& words, const std::string& version);
 
 }  // namespace noforce::agent

@@ -17,7 +17,7 @@ int report(const Error& error) {
 
 Result<config::Settings> read_settings(const std::string& file, config::MachineChecks checks) {
   std::string path = file;
-  if (path.empty() && exists(default_settings)) path = default_settings;
+  if (path.empty() && exists(default_settings())) path = default_settings();
   if (path.empty()) return config::Settings{};
   auto settings = config::load(path, checks);
   if (settings) return std::move(*settings);
@@ -32,10 +32,7 @@ Result<StateDir> find_state_dir(const Where& where) {
   if (!where.state_dir.empty()) {
     std::error_code error;
     const auto path = std::filesystem::absolute(where.state_dir, error).lexically_normal();
-    std::string text = path.string();
-    while (text.size() > 1 && text.ends_with('/'))
-      text.pop_back();
-    return StateDir(text);
+    return StateDir((path.has_filename() ? path : path.parent_path()).string());
   }
   // Only the place is asked for, maybe by a user who could not run what the settings name.
   auto settings = read_settings(where.config, config::MachineChecks::no);

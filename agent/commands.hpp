@@ -9,13 +9,16 @@
 
 #include "agent/state_dir.hpp"
 #include "config/load.hpp"
+#include "config/platform.hpp"
 #include "config/settings.hpp"
 #include "core/error.hpp"
 
 namespace noforce::agent {
 
 // Read when no --config is given, if it exists.
-inline constexpr const char* default_settings = "/etc/noforce/noforce.toml";
+[[nodiscard]] inline std::string default_settings() {
+  return config::default_settings_file();
+}
 
 // Which agent is meant: --state-dir, else that of the settings.
 struct Where {
@@ -26,6 +29,7 @@ struct Where {
 struct ServeOptions {
   std::string config;
   std::string version;
+  std::string service;  // the Windows service that this process is; empty: none
 };
 int serve(const ServeOptions& options);
 

@@ -2,15 +2,17 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdio>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "core/error.hpp"
-#include "core/fd.hpp"
 
 namespace noforce::agent {
 
-// An errno as an Error: "WHAT: No such file or directory", with its number and name.
+// The system's number (an errno, or Windows' last error) as an Error: "WHAT: No such file or
+// directory", with the number and its name.
 [[nodiscard]] std::unexpected<Error> system_error(const std::string& what, int number);
 
 [[nodiscard]] bool exists(const std::string& path);
@@ -23,10 +25,18 @@ namespace noforce::agent {
 // The old content or the new, never a mixture, whoever looks and whatever happens meanwhile.
 [[nodiscard]] Result<void> replace_file(const std::string& path, std::string_view content,
                                         unsigned mode);
+struct CloseFile {
+  void operator()(std::FILE* file) const { (void)std::fclose(file); }
+};
+using File = std::unique_ptr<std::FILE, CloseFile>;
 // Opens a log to append to it, made with mode 0600 where it is missing. Refuses a link, what is no
 // regular file, has a second name or belongs to somebody else, and a directory in which others may
 // put such things in its place.
-[[nodiscard]] Result<Fd> open_log_safely(const std::string& path);
+[[nodiscard]] Result<File> open_log_safely(const std::string& path);
+// It is there, and this user may not read it.
+[[nodiscard]] bool is_forbidden(const std::string& path);
+// What others on this machine may do with a secret, and what to do about it; empty: nothing.
+[[nodiscard]] std::string why_not_secret(const std::string& path);
 void remove_file(const std::string& path);
 
 // Makes the directory (and those above it, 0755) with mode 0700 where it is missing. Refuses one

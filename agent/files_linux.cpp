@@ -8,6 +8,8 @@
 #include <filesystem>
 
 #include "agent/files.hpp"
+#include "agent/process.hpp"
+#include "core/fd.hpp"
 #include "core/trusted_program.hpp"
 
 namespace noforce::agent {
@@ -125,7 +127,7 @@ Result<void> replace_file(const std::string& path, std::string_view content, uns
   return {};
 }
 
-Result<Fd> open_log_safely(const std::string& path) {
+Result<File> open_log_safely(const std::string& path) {
   const auto whole = std::filesystem::absolute(path);
   if (auto made = make_directories(whole.parent_path()); !made) {
     return std::unexpected(made.error());
@@ -141,17 +143,39 @@ Result<Fd> open_log_safely(const std::string& path) {
   }
   struct stat status{};
   if (!file || ::fstat(file.get(), &status) != 0) return system_error("cannot open " + path, errno);
-  if (S_ISCHR(status.st_mode)) return file;  // /dev/null, a terminal
-  if (!S_ISREG(status.st_mode)) return fail(ErrorKind::access_denied, path + " is no regular file");
+  const bool is_device = S_ISCHR(status.st_mode);  // /dev/null, a terminal
+  if (!is_device && !S_ISREG(status.st_mode))
+    return fail(ErrorKind::access_denied, path + " is no regular file");
   const bool own = status.st_uid == 0 || status.st_uid == ::geteuid();
-  if (!own || status.st_nlink > 1) {
+  if (!is_device && (!own || status.st_nlink > 1)) {
     return fail(ErrorKind::access_denied,
                 path +
                     (own ? " has a second name (hard link)"
                          : " belongs to user " + std::to_string(status.st_uid)) +
                     "; move it away, or name another file");
   }
-  return file;
+  File stream(::fdopen(file.get(), "a"));
+  if (!stream) return system_error("cannot open " + path, errno);
+  (void)file.release();
+  return stream;
+}
+
+bool is_forbidden(const std::string& path) {
+  return ::access(path.c_str(), R_OK) != 0 && errno == EACCES;
+}
+
+std::string why_not_secret(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  if ((status.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+    return "everybody on this machine can read " + path +
+           "; chmod 600 it, and take a new key if somebody may have";
+  }
+  if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
+    return path + " belongs to " + user_name(status.st_uid) +
+           "; chown it to root or to the agent's user";
+  }
+  return {};
 }
 
 void remove_file(const std::string& path) {

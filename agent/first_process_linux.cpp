@@ -14,6 +14,7 @@
 
 #include "agent/exit_status.hpp"
 #include "agent/first_process.hpp"
+#include "core/fd.hpp"
 
 namespace noforce::agent {
 namespace {

@@ -1,6 +1,6 @@
 // The local socket: one JSON object a line from the client, one JSON line back. Who speaks is told
 // by the kernel (peer credentials), never by the client: root and the agent's own user are served,
-// everybody else is refused.
+// everybody else is refused. On Windows it is a named pipe, and administrators are root.
 #pragma once
 
 #include <cstddef>

@@ -20,6 +20,7 @@
 #include "agent/log.hpp"
 #include "agent/process.hpp"
 #include "core/digest.hpp"
+#include "core/fd.hpp"
 
 namespace noforce::agent {
 namespace {

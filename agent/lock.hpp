@@ -2,9 +2,10 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
-#include "agent/files.hpp"
 #include "core/error.hpp"
+#include "core/fd.hpp"
 
 namespace noforce::agent {
 

@@ -3,7 +3,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "agent/files.hpp"
 #include "agent/lock.hpp"
+#include "core/fd.hpp"
 
 namespace noforce::agent {
 

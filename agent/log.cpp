@@ -1,10 +1,12 @@
 #include "agent/log.hpp"
 
+#include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <mutex>
 #include <utility>
 
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -53,6 +55,26 @@ std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
   logger->flush_on(spdlog::level::trace);
   return logger;
 }
+
+// Writes to what was looked at and opened, whatever has its name by now.
+class FileSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit FileSink(File file) : file_(std::move(file)) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    if (std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size()) {
+      throw spdlog::spdlog_ex("cannot write the log", errno);
+    }
+  }
+  void flush_() override {
+    if (std::fflush(file_.get()) != 0) throw spdlog::spdlog_ex("cannot write the log", errno);
+  }
+
+  const File file_;
+};
 
 // The logger that counts now; a reload puts another in its place.
 class CurrentLogger {
@@ -113,9 +135,7 @@ Result<std::shared_ptr<spdlog::logger>> open_log_file(const std::string& file) {
       opened.error().detail = "cannot open the log: " + opened.error().detail;
       return std::unexpected(opened.error());
     }
-    // What was looked at, whatever has the name by now.
-    return make_logger(std::make_shared<spdlog::sinks::basic_file_sink_mt>(
-        "/proc/self/fd/" + std::to_string(opened->get())));
+    return make_logger(std::make_shared<FileSink>(std::move(*opened)));
   } catch (const spdlog::spdlog_ex& problem) {
     return fail(ErrorKind::access_denied,
                 "cannot open the log: " + clean_text(problem.what(), 300));

@@ -2,7 +2,7 @@
 #include <exception>
 #include <optional>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "agent/command_line.hpp"
 #include "agent/commands.hpp"
@@ -15,15 +15,15 @@ int main(int argc, char** argv) {
   try {
     set_up_process();
     // From the very start a SIGHUP waits for an agent that can heed it, instead of ending it.
+    const std::vector<std::string> words = program_arguments(argc, argv);
     std::optional<Signals> signals;
-    if (argc >= 2 && std::string_view(argv[1]) == "serve") signals.emplace();
+    if (words.size() >= 2 && words[1] == "serve") signals.emplace();
     // The keeper stays small: it passes by everything that only the agent needs.
-    if (argc >= 4 && std::string_view(argv[1]) == "keeper" &&
-        std::string_view(argv[2]) == "--state-dir") {
-      if (argc == 4) return keeper(argv[3], {});
-      if (argc == 6 && std::string_view(argv[4]) == "--face") return keeper(argv[3], argv[5]);
+    if (words.size() >= 4 && words[1] == "keeper" && words[2] == "--state-dir") {
+      if (words.size() == 4) return keeper(words[3], {});
+      if (words.size() == 6 && words[4] == "--face") return keeper(words[3], words[5]);
     }
-    return run_command_line(argc, argv, NOFORCE_VERSION);
+    return run_command_line(words, NOFORCE_VERSION);
   } catch (const std::exception& problem) {
     (void)std::fprintf(stderr, "noforce: %s\n", problem.what());
     return exit_failed;

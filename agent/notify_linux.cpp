@@ -10,6 +10,7 @@
 #include "agent/files.hpp"
 #include "agent/notify.hpp"
 #include "agent/opener.hpp"
+#include "core/fd.hpp"
 
 namespace noforce::agent {
 

@@ -4,18 +4,16 @@
 // over which the face can wish for what stands in `Wish`, one byte each and nothing besides; so a
 // face that was taken over can have done again what the settings say, and nothing else.
 //
+// Linux; elsewhere the settings cannot name one.
+//
 // The keeper belongs to root (keeper_door.hpp) and starts services as whatever user they are to be.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <string>
 
-#include "agent/first_process.hpp"
 #include "config/settings.hpp"
 #include "core/error.hpp"
-#include "core/fd.hpp"
-#include "core/thread_safety.hpp"
 
 namespace noforce::agent {
 
@@ -32,17 +30,11 @@ enum class Wish : char {
 // The face's end of the line. Any thread; one wish at a time.
 class OpenerLine {
  public:
-  OpenerLine(Fd line, std::int64_t opener);
-
+  virtual ~OpenerLine() = default;
   // Waits until it is granted, for as long as the keeper takes; or the opener's sentence why not.
-  [[nodiscard]] Result<void> wish(Wish what);
+  [[nodiscard]] virtual Result<void> wish(Wish what) = 0;
   // Whether the opener still runs. When it ends, this process gets SIGTERM.
-  [[nodiscard]] bool is_held() const;
-
- private:
-  const std::int64_t opener_;
-  Mutex mutex_;
-  Fd line_ NOFORCE_GUARDED_BY(mutex_);
+  [[nodiscard]] virtual bool is_held() const = 0;
 };
 
 struct OpenerOptions {

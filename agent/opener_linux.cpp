@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "agent/commands.hpp"
 #include "agent/exit_status.hpp"
 #include "agent/files.hpp"
+#include "agent/first_process.hpp"
 #include "agent/handover.hpp"
 #include "agent/lock.hpp"
 #include "agent/log.hpp"
@@ -21,8 +23,10 @@
 #include "agent/process.hpp"
 #include "config/machine.hpp"
 #include "core/clock.hpp"
+#include "core/fd.hpp"
 #include "core/scm/supervisor/keeper_opener.hpp"
 #include "core/text.hpp"
+#include "core/thread_safety.hpp"
 #include "core/trusted_program.hpp"
 
 namespace noforce::agent {
@@ -58,6 +62,34 @@ Result<void> check_programs(const config::Settings& settings, uid_t face) {
   }
   return {};
 }
+
+class FaceLine final : public OpenerLine {
+ public:
+  FaceLine(Fd line, std::int64_t opener) : opener_(opener), line_(std::move(line)) {}
+
+  Result<void> wish(Wish what) override {
+    const MutexLock lock(mutex_);
+    const char word = static_cast<char>(what);
+    std::array<char, longest_answer + 1> answer{};
+    ssize_t size = ::send(line_.get(), &word, 1, MSG_NOSIGNAL);
+    if (size == 1) {
+      do {
+        size = ::recv(line_.get(), answer.data(), answer.size(), 0);
+      } while (size < 0 && errno == EINTR);
+    }
+    if (size <= 0) return fail(ErrorKind::scm_unavailable, "the opener, root's part, has ended");
+    if (size == 1) return {};
+    return fail(ErrorKind::malformed,
+                std::string(answer.data(), static_cast<std::size_t>(size) - 1));
+  }
+
+  [[nodiscard]] bool is_held() const override { return ::getppid() == opener_; }
+
+ private:
+  const std::int64_t opener_;
+  Mutex mutex_;
+  Fd line_ NOFORCE_GUARDED_BY(mutex_);
+};
 
 class Opener {
  public:
@@ -106,7 +138,7 @@ class Opener {
       log(LogLevel::warning, "dangerous system calls are not refused",
           {{"why", refused.error().detail}});
     }
-    OpenerLine line(std::move(end), opener);
+    FaceLine line(std::move(end), opener);
     (void)::prctl(PR_SET_PDEATHSIG, SIGTERM);
     return line.is_held() ? face(line) : exit_failed;
   }
@@ -180,27 +212,6 @@ class Opener {
 };
 
 }  // namespace
-
-OpenerLine::OpenerLine(Fd line, std::int64_t opener) : opener_(opener), line_(std::move(line)) {}
-
-Result<void> OpenerLine::wish(Wish what) {
-  const MutexLock lock(mutex_);
-  const char word = static_cast<char>(what);
-  std::array<char, longest_answer + 1> answer{};
-  ssize_t size = ::send(line_.get(), &word, 1, MSG_NOSIGNAL);
-  if (size == 1) {
-    do {
-      size = ::recv(line_.get(), answer.data(), answer.size(), 0);
-    } while (size < 0 && errno == EINTR);
-  }
-  if (size <= 0) return fail(ErrorKind::scm_unavailable, "the opener, root's part, has ended");
-  if (size == 1) return {};
-  return fail(ErrorKind::malformed, std::string(answer.data(), static_cast<std::size_t>(size) - 1));
-}
-
-bool OpenerLine::is_held() const {
-  return ::getppid() == opener_;
-}
 
 int run_opener(const OpenerOptions& options, const std::function<int(OpenerLine&)>& face) {
   return Opener(options).run(face);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace noforce::agent {
 
@@ -9,10 +10,14 @@ namespace noforce::agent {
 void set_up_process();
 // No core dump, and no look into this memory by other processes of the same user: it holds keys.
 void keep_memory_private();
-// The login name of a user, or "uid-1234".
+// The command line in UTF-8, the program first: what main() was given, where that is UTF-8.
+[[nodiscard]] std::vector<std::string> program_arguments(int argc, char** argv);
+// The login name of a user, or "uid-1234". Linux.
 [[nodiscard]] std::string user_name(unsigned uid);
 [[nodiscard]] std::string this_user();
-[[nodiscard]] bool is_root();
+[[nodiscard]] bool is_root();  // Linux
+// What this machine calls itself; empty where it does not say.
+[[nodiscard]] std::string machine_name();
 // The path of this executable, for starting the keeper; empty where the system does not say.
 [[nodiscard]] std::string this_executable();
 

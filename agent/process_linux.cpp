@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <vector>
 
@@ -36,6 +37,10 @@ void keep_memory_private() {
   if (!leak_check) (void)::prctl(PR_SET_DUMPABLE, 0);
 }
 
+std::vector<std::string> program_arguments(int argc, char** argv) {
+  return {argv, argv + argc};
+}
+
 std::string user_name(unsigned uid) {
   std::vector<char> buffer(16'384);
   passwd entry{};
@@ -52,6 +57,11 @@ std::string this_user() {
 
 bool is_root() {
   return ::geteuid() == 0;
+}
+
+std::string machine_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
 std::string this_executable() {

@@ -30,7 +30,7 @@ std::string state_dir_in(const std::string& settings) {
 Result<StateDir> find_agent(const Where& where) {
   auto state = find_state_dir(where);
   if (state || state.error().kind != ErrorKind::malformed) return state;
-  const std::string file = where.config.empty() ? default_settings : where.config;
+  const std::string file = where.config.empty() ? default_settings() : where.config;
   const auto text = read_small_file(file, config::largest_file);
   if (!text) return state;
   StateDir broken(state_dir_in(*text));

@@ -10,14 +10,12 @@
 #include "agent/commands.hpp"
 #include "agent/exit_status.hpp"
 #include "agent/files.hpp"
-#include "agent/first_process.hpp"
 #include "agent/lock.hpp"
 #include "agent/log.hpp"
 #include "agent/notify.hpp"
 #include "agent/opener.hpp"
-#include "agent/process.hpp"
+#include "agent/serving.hpp"
 #include "agent/signals.hpp"
-#include "core/descriptor_limit.hpp"
 #include "core/text.hpp"
 
 namespace noforce::agent {
@@ -51,7 +49,7 @@ class Serving {
     }
     if (settings->file.empty()) {
       log(LogLevel::warning, "no settings file, so there are no services; the defaults count",
-          {{"looked_for", default_settings}});
+          {{"looked_for", default_settings()}});
     }
     const StateDir state(settings->server.state_dir);
     if (auto good = prepare_private_directory(state.path()); !good) return report(good.error());
@@ -177,31 +175,9 @@ class Serving {
 
 }  // namespace
 
-int serve(const ServeOptions& options) {
-  keep_memory_private();
-  raise_descriptor_limit();  // a connection is one
-  const bool in_container = is_first_process();
-  if (is_root()) {
-    auto settings = read_settings(options.config);
-    if (settings && !settings->server.user.empty()) {
-      const std::string file = settings->file;
-      return run_opener({.settings = std::move(*settings),
-                         .read_settings = [file] { return read_settings(file); },
-                         .first_process = in_container},
-                        [&options, in_container](OpenerLine& opener) {
-                          const Signals signals;
-                          const Notifier notifier = Notifier::through(opener);
-                          return Serving(options, in_container, signals, notifier, &opener).run();
-                        });
-    }
-  }
-  const auto run = [&options, in_container] {
-    const Signals signals;
-    const Notifier notifier = Notifier::from_environment();
-    return Serving(options, in_container, signals, notifier, nullptr).run();
-  };
-  if (!in_container) return run();
-  return run_below({.agent = [&run](const Fd&) { return run(); }, .hear = {}, .again = true});
+int run_agent(const ServeOptions& options, bool in_container, const Signals& signals,
+              const Notifier& notifier, OpenerLine* opener) {
+  return Serving(options, in_container, signals, notifier, opener).run();
 }
 
 }  // namespace noforce::agent

@@ -1,11 +1,8 @@
-#include <errno.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "agent/tls_check.hpp"
 
 #include "agent/certificates.hpp"
 #include "agent/files.hpp"
 #include "agent/process.hpp"
-#include "agent/tls_check.hpp"
 #include "api/server/tls_context.hpp"
 
 namespace noforce::agent {
@@ -15,7 +12,7 @@ constexpr std::size_t largest_pem = 1U << 20U;
 
 // Why this user cannot tell anything about the file; empty: it can.
 std::string hidden(const std::string& file) {
-  if (::access(file.c_str(), R_OK) == 0 || errno != EACCES) return {};
+  if (!is_forbidden(file)) return {};
   return this_user() + " may not read " + file +
          ", so it is not checked; check the settings as the agent's user";
 }
@@ -31,19 +28,9 @@ void check_dates(const config::TlsSettings& tls, WallTime now, std::vector<TlsFi
 }
 
 void check_secrecy(const std::string& key, std::vector<TlsFinding>& findings) {
-  struct stat status{};
-  if (::stat(key.c_str(), &status) != 0) return;
-  if ((status.st_mode & (S_IROTH | S_IWOTH)) != 0) {
-    findings.push_back({.key = "key",
-                        .sentence = "everybody on this machine can read " + key +
-                                    "; chmod 600 it, and take a new key if somebody may have",
-                        .is_mistake = false});
-  } else if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
-    findings.push_back({.key = "key",
-                        .sentence = key + " belongs to " + user_name(status.st_uid) +
-                                    "; chown it to root or to the agent's user",
-                        .is_mistake = false});
-  }
+  std::string why = why_not_secret(key);
+  if (why.empty()) return;
+  findings.push_back({.key = "key", .sentence = std::move(why), .is_mistake = false});
 }
 
 // The setting that a sentence about the files means.

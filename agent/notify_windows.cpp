@@ -1,0 +1,33 @@
+#include "agent/notify.hpp"
+#include "agent/opener.hpp"
+#include "agent/windows_service.hpp"
+
+namespace noforce::agent {
+namespace {
+
+// Ending takes no longer than this between two words.
+constexpr Milliseconds to_end{30'000};
+
+}  // namespace
+
+// The manager above is Windows' own; where there is none, nothing is said to anybody.
+Notifier Notifier::from_environment() {
+  return {"", nullptr};
+}
+
+void Notifier::ready(std::string_view) const {
+  say_running();
+}
+
+// Windows' services have no such state: they go on running.
+void Notifier::reloading() const {}
+
+void Notifier::stopping(std::string_view) const {
+  say_stopping(to_end);
+}
+
+void Notifier::still_stopping(Milliseconds patience, std::string_view) const {
+  say_stopping(patience);
+}
+
+}  // namespace noforce::agent

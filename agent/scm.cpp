@@ -1,0 +1,89 @@
+#include "agent/scm.hpp"
+
+#include <utility>
+
+#include "agent/process.hpp"
+#if NOFORCE_SCM_SUPERVISOR
+#include "core/scm/supervisor/backend.hpp"
+#endif
+#if NOFORCE_SCM_WINDOWS
+#include "agent/windows_service.hpp"
+#include "core/scm/windows/backend.hpp"
+#endif
+
+namespace noforce::agent {
+namespace {
+
+#if NOFORCE_SCM_SUPERVISOR
+supervisor::SeeToKeeper wish_for_keeper(OpenerLine* opener) {
+  if (opener == nullptr) return {};
+  return [opener]() -> std::expected<void, std::string> {
+    auto granted = opener->wish(Wish::keeper);
+    if (granted) return {};
+    return std::unexpected(std::move(granted.error().detail));
+  };
+}
+
+class Supervisor final : public ChosenScm {
+ public:
+  explicit Supervisor(ScmParts parts)
+      : scm_({.state_dir = parts.opener != nullptr ? parts.settings.server.keeper_dir
+                                                   : std::move(parts.state_dir),
+              .executable = this_executable(),
+              .keeper_args = {},
+              .specs = parts.settings.services,
+              .begun = std::move(parts.begun),
+              .opener = wish_for_keeper(parts.opener)}) {}
+
+  Scm& scm() override { return scm_; }
+  [[nodiscard]] std::string_view name() const override { return "supervisor"; }
+  void reconfigure(const std::vector<supervisor::ServiceSpec>& services) override {
+    scm_.reconfigure(services);
+  }
+  Result<void> end_keeper(Milliseconds patience) override { return scm_.end_keeper(patience); }
+
+ private:
+  supervisor::SupervisorScm scm_;
+};
+#endif
+
+#if NOFORCE_SCM_WINDOWS
+class Windows final : public ChosenScm {
+ public:
+  explicit Windows(const ScmParts& parts)
+      : scm_({.state_dir = parts.state_dir, .own_service = own_service()}) {}
+
+  Scm& scm() override { return scm_; }
+  [[nodiscard]] std::string_view name() const override { return "windows"; }
+  void reconfigure(const std::vector<supervisor::ServiceSpec>&) override {}
+  Result<void> end_keeper(Milliseconds) override { return {}; }
+
+ private:
+  windows::WindowsScm scm_;
+};
+#endif
+
+}  // namespace
+
+Result<std::unique_ptr<ChosenScm>> choose_scm(ScmParts parts) {
+  switch (parts.settings.scm.backend) {
+#if NOFORCE_SCM_SUPERVISOR
+    case config::Backend::supervisor:
+      if (parts.opener != nullptr) {
+        if (auto runs = parts.opener->wish(Wish::keeper); !runs) {
+          return std::unexpected(runs.error());
+        }
+      }
+      return std::make_unique<Supervisor>(std::move(parts));
+#endif
+#if NOFORCE_SCM_WINDOWS
+    case config::Backend::windows:
+      return std::make_unique<Windows>(parts);
+#endif
+    default:
+      return fail(ErrorKind::scm_unavailable,
+                  "this build has no such SCM backend ('backend' in [scm])");
+  }
+}
+
+}  // namespace noforce::agent
