@@ -1,10 +1,15 @@
 # Other people's libraries, each behind a target of its own. scripts/setup brings them.
-find_package(OpenSSL 3.0 REQUIRED)
-find_package(SQLite3 REQUIRED)
-find_package(nlohmann_json 3.11 REQUIRED)
-find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
-find_package(CLI11 REQUIRED)
+if(WIN32)
+  include(noforce_windows_libraries)
+else()
+  find_package(OpenSSL 3.0 REQUIRED)
+  find_package(SQLite3 REQUIRED)
+  find_package(nlohmann_json 3.11 REQUIRED)
+  find_package(fmt REQUIRED)
+  find_package(spdlog REQUIRED)
+  find_package(CLI11 REQUIRED)
+  find_path(NOFORCE_TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
+endif()
 
 # Header-only in both: the executable needs neither libspdlog nor libfmt where it runs.
 add_library(noforce_spdlog INTERFACE)
@@ -12,7 +17,6 @@ target_include_directories(noforce_spdlog SYSTEM INTERFACE
   "$<TARGET_PROPERTY:spdlog::spdlog_header_only,INTERFACE_INCLUDE_DIRECTORIES>")
 target_compile_definitions(noforce_spdlog INTERFACE SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY)
 
-find_path(NOFORCE_TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
 add_library(noforce_tomlplusplus INTERFACE)
 target_include_directories(noforce_tomlplusplus SYSTEM INTERFACE "${NOFORCE_TOMLPLUSPLUS_INCLUDE}")
 
@@ -27,7 +31,8 @@ if(NOT _noforce_deps)
     set(_noforce_deps "$ENV{HOME}/.cache/noforce-deps")
   endif()
 endif()
-find_path(NOFORCE_HTTPLIB_INCLUDE httplib.h PATHS "${_noforce_deps}/cpp-httplib" NO_DEFAULT_PATH)
+find_path(NOFORCE_HTTPLIB_INCLUDE httplib.h PATHS "${_noforce_deps}/cpp-httplib" NO_DEFAULT_PATH
+  NO_CMAKE_FIND_ROOT_PATH)
 add_library(noforce_httplib INTERFACE)
 if(NOFORCE_HTTPLIB_INCLUDE)
   target_include_directories(noforce_httplib SYSTEM INTERFACE "${NOFORCE_HTTPLIB_INCLUDE}")

@@ -59,9 +59,18 @@ if(NOFORCE_SANITIZE)
   endif()
 endif()
 
+if(WIN32)
+  # One file that needs nothing but Windows 10 or Server 2016, with what Windows has against intruders.
+  add_compile_definitions(_WIN32_WINNT=0x0A00 WINVER=0x0A00 WIN32_LEAN_AND_MEAN NOMINMAX)
+  add_link_options(-static -Wl,--dynamicbase,--nxcompat,--high-entropy-va)
+endif()
+
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_compile_options(-ffunction-sections -fdata-sections)
-  add_link_options(-Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now)
+  add_link_options(-Wl,--gc-sections)
+  if(NOT WIN32)
+    add_link_options(-Wl,--as-needed -Wl,-z,relro,-z,now)
+  endif()
   add_compile_definitions(_FORTIFY_SOURCE=2)
   add_compile_options(-fstack-protector-strong)
   # With _FORTIFY_SOURCE glibc asks for more results to be used, and GCC takes no cast to void for an
