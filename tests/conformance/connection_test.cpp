@@ -170,11 +170,7 @@ TEST_P(AnyScm, ProtectsAStopThatSomebodyElseHasBegun) {
   ASSERT_TRUE(begin({{"web", Manner::slow_to_stop}}));
   const auto instance = client().run("web");
   ASSERT_TRUE(instance);
-  {
-    const auto beside = another();  // a client that prepares nothing, as any other program
-    ASSERT_NE(beside, nullptr);
-    ASSERT_TRUE(beside->control(ControlOp::stop, "web"));
-  }
+  estate().stop_as_a_stranger("web");
   ASSERT_TRUE(client().wait_for("web", ServiceState::stop_pending));
   ASSERT_TRUE(client().scm().prepare("job", {canonical("web")}));
   outlast_the_scms_patience();

@@ -77,6 +77,9 @@ class Estate {
   [[nodiscard]] virtual std::unique_ptr<Scm> connect() = 0;
 
   virtual void cue(const std::string& name, Cue cue) = 0;
+  // Asks the SCM to stop it as any other program would (`net stop`, `systemctl stop`), and does not
+  // wait for it.
+  virtual void stop_as_a_stranger(const std::string& name) = 0;
   // How many times the service was asked to stop, over all its instances.
   [[nodiscard]] virtual int stops_heard(const std::string& name) = 0;
   [[nodiscard]] virtual bool lives(std::int64_t pid) const = 0;

@@ -62,6 +62,13 @@ class SupervisorEstate final : public Estate {
     puppet.tell(starts ? "notify READY=1" : "exit 0");
   }
 
+  void stop_as_a_stranger(const std::string& name) override {
+    Client stranger(*this, connect());
+    ASSERT_TRUE(stranger.begin());
+    EXPECT_TRUE(stranger.control(ControlOp::stop, name));
+    newest_ = nullptr;  // no settings change after this
+  }
+
   int stops_heard(const std::string& name) override {
     return static_cast<int>(std::ranges::count(puppets_.at(name)->signals(), "TERM"));
   }
