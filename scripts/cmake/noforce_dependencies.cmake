@@ -41,3 +41,13 @@ else()
 endif()
 target_compile_definitions(noforce_httplib INTERFACE CPPHTTPLIB_OPENSSL_SUPPORT)
 target_link_libraries(noforce_httplib INTERFACE OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+
+# libsystemd, for sd-bus and nothing else.
+if(NOFORCE_SCM_SYSTEMD)
+  if(NOT NOFORCE_SDBUS_INCLUDE OR NOT NOFORCE_SDBUS_LIBRARY)
+    message(FATAL_ERROR "NOFORCE_SCM_SYSTEMD needs libsystemd's headers: run scripts/setup")
+  endif()
+  add_library(noforce_sdbus INTERFACE)
+  target_include_directories(noforce_sdbus SYSTEM INTERFACE "${NOFORCE_SDBUS_INCLUDE}")
+  target_link_libraries(noforce_sdbus INTERFACE "${NOFORCE_SDBUS_LIBRARY}")
+endif()
