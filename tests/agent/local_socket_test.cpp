@@ -16,6 +16,7 @@
 
 #include "agent/files.hpp"
 #include "agent/process.hpp"
+#include "core/fd.hpp"
 #include "tests/agent/temporary_directory.hpp"
 
 namespace noforce::agent {
