@@ -51,8 +51,9 @@ std::string in_words(Action action) {
 Error dependents_error(const Plan& plan) {
   Error error{.kind = ErrorKind::dependents_running,
               .detail = in_words(plan.action) + list_names(plan.services) + " takes down " +
-                        list_names(plan.dependents) +
-                        " as well, which depend on it. If that is wanted, send it again with "
+                        list_names(plan.dependents) + " as well, which " +
+                        (plan.dependents.size() == 1 ? "depends" : "depend") +
+                        " on it. If that is wanted, send it again with "
                         "dependents=include; dry_run=1 shows the whole plan.",
               .service = plan.services.empty() ? std::string() : plan.services.front()};
   error.dependents = plan.dependents;
