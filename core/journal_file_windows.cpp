@@ -46,8 +46,12 @@ Result<std::string> prepare_journal_file(const std::string& path) {
       ::GetLastError() == ERROR_FILE_NOT_FOUND) {
     return refuse(path, "is gone, and its log " + name + "-wal is still there" + move_all);
   }
-  // What it lets others do comes from its directory, which is the agent's alone.
-  const WindowsHandle made(::CreateFileW(whole.c_str(), GENERIC_READ | GENERIC_WRITE, 0, nullptr,
+  const PrivateSecurity security;
+  SECURITY_ATTRIBUTES attributes{.nLength = sizeof(SECURITY_ATTRIBUTES),
+                                 .lpSecurityDescriptor = security.descriptor(),
+                                 .bInheritHandle = FALSE};
+  const WindowsHandle made(::CreateFileW(whole.c_str(), GENERIC_READ | GENERIC_WRITE, 0,
+                                         security.descriptor() != nullptr ? &attributes : nullptr,
                                          CREATE_NEW, FILE_ATTRIBUTE_NORMAL, nullptr));
   if (made) return resolved;
   if (const DWORD problem = ::GetLastError();
@@ -78,8 +82,10 @@ Result<std::string> prepare_journal_file(const std::string& path) {
                             std::string(", and was not when it was last used") + move_all);
   }
   if (rights->may_read || rights->may_change) {
-    return refuse(path, "is open to " + rights->who +
-                            "; let only SYSTEM, the administrators and the agent's user use it");
+    if (auto closed = close_to_others(resolved); !closed) {
+      return refuse(path, "cannot be closed to other users",
+                    static_cast<DWORD>(closed.error().native_code.value_or(0)));
+    }
   }
   return resolved;
 }

@@ -49,4 +49,7 @@ class PrivateSecurity {
   void* descriptor_ = nullptr;
 };
 
+// Leaves the file to those alone; also one that is there with other rights.
+[[nodiscard]] Result<void> close_to_others(const std::string& path);
+
 }  // namespace noforce
