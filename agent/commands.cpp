@@ -7,11 +7,13 @@
 
 #include "agent/exit_status.hpp"
 #include "agent/files.hpp"
+#include "agent/system_log.hpp"
 
 namespace noforce::agent {
 
 int report(const Error& error) {
   (void)std::fprintf(stderr, "noforce: %s\n", error.detail.c_str());
+  tell_system_log(LogLevel::error, error.detail);  // of a service nobody sees standard error
   return exit_status_of(error.kind);
 }
 

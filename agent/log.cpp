@@ -11,6 +11,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/files.hpp"
+#include "agent/system_log.hpp"
 #include "core/clock.hpp"
 #include "core/text.hpp"
 #include "core/thread_safety.hpp"
@@ -110,6 +111,7 @@ void write(LogLevel level, std::string_view from, std::string_view text,
     line += " " + log_field(field);
   }
   logger->log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
+  if (level == LogLevel::warning || level == LogLevel::error) tell_system_log(level, line);
 }
 
 void write_for_core(LogLevel level, std::string_view component, std::string_view text,

@@ -15,15 +15,17 @@ Notifier Notifier::from_environment() {
   return {"", nullptr};
 }
 
-void Notifier::ready(std::string_view) const {
+void Notifier::ready(std::string_view status) const {
   say_running();
+  report_event(EventKind::information, status);
 }
 
 // Windows' services have no such state: they go on running.
 void Notifier::reloading() const {}
 
-void Notifier::stopping(std::string_view) const {
+void Notifier::stopping(std::string_view status) const {
   say_stopping(to_end);
+  report_event(EventKind::information, status);
 }
 
 void Notifier::still_stopping(Milliseconds patience, std::string_view) const {
