@@ -1,5 +1,6 @@
 #include "agent/administration.hpp"
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -208,9 +209,11 @@ TEST(ALogField, IsQuotedWhereItNeedsItAndNeverBreaksTheLine) {
 
 TEST(AStateDirectory, IsNamedByItsOptionOrTheSettings) {
   const TemporaryDirectory dir;
-  const std::string file = dir.write("s.toml", "[server]\nstate_dir = \"/srv/state\"\n");
-  EXPECT_EQ(find_state_dir({.config = file, .state_dir = ""})->path(), "/srv/state");
-  EXPECT_EQ(find_state_dir({.config = file, .state_dir = "/a/../b/"})->path(), "/b");
+  const std::string place = config::default_state_dir() + "-of-the-settings";
+  const std::string file = dir.write("s.toml", "[server]\nstate_dir = '" + place + "'\n");
+  EXPECT_EQ(find_state_dir({.config = file, .state_dir = ""})->path(), place);
+  const std::filesystem::path beside = std::filesystem::path(place).parent_path() / "b";
+  EXPECT_EQ(find_state_dir({.config = file, .state_dir = place + "/../b/"})->path(), beside);
   EXPECT_FALSE(find_state_dir({.config = dir / "none", .state_dir = ""}));
 }
 

@@ -1,21 +1,18 @@
 // A directory of a test's own, removed at its end with all that is in it.
 #pragma once
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "tests/support/temporary.hpp"
 
 namespace noforce::agent::test {
 
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "noforce-agent-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
+  TemporaryDirectory()
+      : path_(noforce::test::make_temporary_directory("noforce-agent-").string()) {}
   ~TemporaryDirectory() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);

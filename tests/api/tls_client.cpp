@@ -1,16 +1,8 @@
 #include "tests/api/tls_client.hpp"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <stdexcept>
 #include <utility>
@@ -22,6 +14,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "api/server/sockets.hpp"
+#include "tests/api/client_socket.hpp"
+
 namespace noforce::test {
 namespace {
 
@@ -31,23 +26,11 @@ MonoTime now() {
   return std::chrono::steady_clock::now();
 }
 
-// -1: nobody is there.
-int connected_socket(const std::string& address, const char* from) {
+// None: nobody is there.
+Socket connected_to(const std::string& address, const char* from) {
   const auto colon = address.rfind(':');
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
-  ::inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in own{};
-  own.sin_family = AF_INET;
-  if (from != nullptr) {
-    ::inet_pton(AF_INET, from, &own.sin_addr);
-    (void)::bind(socket, reinterpret_cast<const sockaddr*>(&own), sizeof own);
-  }
-  if (::connect(socket, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) return socket;
-  ::close(socket);
-  return -1;
+  const auto port = static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1)));
+  return connected_socket(address.substr(0, colon), port, from);
 }
 
 template <typename Write>
@@ -83,27 +66,23 @@ void make_certificate(const std::string& directory, const std::string& name) {
 }
 
 std::string ask_plainly(const std::string& address, std::string_view bytes) {
-  const int socket = connected_socket(address, nullptr);
-  if (socket < 0) return "not connected";
+  const Socket socket = connected_to(address, nullptr);
+  if (!socket) return "not connected";
   std::string answer;
-  (void)!::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  api::send_what_fits(socket.get(), bytes);
   std::array<char, 4096> buffer;
-  pollfd entry{.fd = socket, .events = POLLIN, .revents = 0};
-  while (::poll(&entry, 1, static_cast<int>(kConnect.count())) > 0) {
-    const auto count = ::recv(socket, buffer.data(), buffer.size(), 0);
-    if (count <= 0) break;
-    answer.append(buffer.data(), static_cast<std::size_t>(count));
+  while (wait_for(socket.get(), false, kConnect)) {
+    const api::Received received = api::receive(socket.get(), buffer.data(), buffer.size());
+    if (received.ended) break;
+    answer.append(buffer.data(), received.size);
   }
-  ::close(socket);
   return answer;
 }
 
 TlsClient::TlsClient(const std::string& address, int version, const char* ciphers,
                      const char* from) {
-  std::signal(SIGPIPE, SIG_IGN);
-  socket_ = connected_socket(address, from);
-  if (socket_ < 0) return;
-  ::fcntl(socket_, F_SETFL, ::fcntl(socket_, F_GETFL) | O_NONBLOCK);
+  socket_ = connected_to(address, from);
+  if (!socket_) return;
 
   context_ = SSL_CTX_new(TLS_client_method());
   if (version != 0) {
@@ -114,7 +93,7 @@ TlsClient::TlsClient(const std::string& address, int version, const char* cipher
   }
   if (ciphers != nullptr) SSL_CTX_set_cipher_list(context_, ciphers);
   ssl_ = SSL_new(context_);
-  SSL_set_fd(ssl_, socket_);
+  SSL_set_fd(ssl_, socket_.get());
   const MonoTime until = now() + kConnect;
   for (;;) {
     ERR_clear_error();  // another client's would count as this one's
@@ -130,14 +109,10 @@ TlsClient::TlsClient(const std::string& address, int version, const char* cipher
 TlsClient::~TlsClient() {
   SSL_free(ssl_);
   SSL_CTX_free(context_);
-  if (socket_ >= 0) ::close(socket_);
 }
 
 bool TlsClient::wait(bool for_writing, MonoTime until) const {
-  const auto left = std::chrono::ceil<Milliseconds>(until - now());
-  pollfd entry{
-      .fd = socket_, .events = static_cast<short>(for_writing ? POLLOUT : POLLIN), .revents = 0};
-  return ::poll(&entry, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0))) > 0;
+  return wait_for(socket_.get(), for_writing, std::chrono::ceil<Milliseconds>(until - now()));
 }
 
 bool TlsClient::send(std::string_view bytes) {

@@ -7,6 +7,7 @@
 #include <openssl/types.h>
 
 #include "core/clock.hpp"
+#include "core/socket.hpp"
 
 namespace noforce::test {
 
@@ -50,7 +51,7 @@ class TlsClient {
 
   SSL_CTX* context_ = nullptr;
   SSL* ssl_ = nullptr;
-  int socket_ = -1;
+  Socket socket_;
   bool connected_ = false;
   bool ended_ = false;
   std::string input_;

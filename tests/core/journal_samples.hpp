@@ -1,8 +1,6 @@
 // A directory that goes away with the test, a clock that is set by hand, and jobs to keep.
 #pragma once
 
-#include <unistd.h>
-
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -10,22 +8,27 @@
 
 #include "core/journal.hpp"
 #include "core/ulid.hpp"
+#include "tests/support/temporary.hpp"
 
 namespace noforce::test {
 
 // Where a sync costs nothing, if the machine has such a place.
 inline std::filesystem::path memory() {
   const std::filesystem::path shared = "/dev/shm";
-  return ::access(shared.c_str(), W_OK) == 0 ? shared : std::filesystem::temp_directory_path();
+  std::error_code ignored;
+  const auto mode = std::filesystem::status(shared, ignored).permissions();
+  const bool for_all =
+      (mode & std::filesystem::perms::others_write) != std::filesystem::perms::none;
+  return for_all && mode != std::filesystem::perms::unknown
+             ? shared
+             : std::filesystem::temp_directory_path();
 }
 
 class TemporaryDirectory {
  public:
   explicit TemporaryDirectory(
-      const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
-    std::string pattern = (parent / "noforce-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) != nullptr) path_ = pattern;
-  }
+      const std::filesystem::path& parent = std::filesystem::temp_directory_path())
+      : path_(make_temporary_directory("noforce-", parent)) {}
   ~TemporaryDirectory() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
