@@ -73,6 +73,9 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
   endif()
   add_compile_definitions(_FORTIFY_SOURCE=2)
   add_compile_options(-fstack-protector-strong)
+  if(WIN32)
+    add_link_options(-s -fstack-protector-strong)  # libssp, which glibc has inside
+  endif()
   # With _FORTIFY_SOURCE glibc asks for more results to be used, and GCC takes no cast to void for an
   # answer. The other builds keep the warning: [[nodiscard]] is held there.
   target_compile_options(noforce_options INTERFACE -Wno-unused-result)
