@@ -73,12 +73,27 @@ Graph::Graph(std::vector<Node> nodes) {
     to = std::move(node.depends_on);
     std::sort(to.begin(), to.end());
     to.erase(std::unique(to.begin(), to.end()), to.end());
+    if (node.rank != 0) ranks_[node.name] = node.rank;
+  }
+  if (!ranks_.empty()) {
+    walk_ = edges_;
+    for (auto& [name, to] : walk_)
+      sort_by_rank(to);
   }
   for (const auto& [name, to] : edges_) {
     for (const auto& dependency : to) {
       if (edges_.contains(dependency)) reverse_[dependency].push_back(name);
     }
   }
+}
+
+void Graph::sort_by_rank(std::vector<std::string>& names) const {
+  const auto rank = [this](const std::string& name) {
+    const auto found = ranks_.find(name);
+    return found == ranks_.end() ? 0U : found->second;
+  };
+  std::stable_sort(names.begin(), names.end(),
+                   [&rank](const auto& a, const auto& b) { return rank(a) < rank(b); });
 }
 
 bool Graph::has(std::string_view name) const {
@@ -121,8 +136,10 @@ Result<std::vector<std::string>> Graph::start_order(
   std::sort(sorted.begin(), sorted.end());
   Marks marks;
   std::vector<std::string> order;
-  for (const auto& name : sorted) {
-    if (auto visited = visit(edges_, name, marks, order); !visited) {
+  std::vector<std::string> roots = sorted;
+  if (!ranks_.empty()) sort_by_rank(roots);
+  for (const auto& name : roots) {
+    if (auto visited = visit(ranks_.empty() ? edges_ : walk_, name, marks, order); !visited) {
       return std::unexpected(visited.error());
     }
   }
