@@ -19,6 +19,7 @@
 #include "core/scm/windows/dependencies.hpp"
 #include "core/scm/windows/handles_windows.hpp"
 #include "core/thread_safety.hpp"
+#include "core/windows_handle.hpp"
 
 namespace noforce::windows {
 namespace {
@@ -187,7 +188,7 @@ class Inbox {
   }
 
  private:
-  UniqueKernelHandle event_;
+  WindowsHandle event_;
   Mutex mutex_;
   Woken woken_ NOFORCE_GUARDED_BY(mutex_);
 };
@@ -423,7 +424,7 @@ class SystemCalls final : public Calls {
 
   std::vector<std::uint32_t> own_line() override {
     std::map<std::uint32_t, std::uint32_t> parents;
-    const UniqueKernelHandle snapshot(CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0));
+    const WindowsHandle snapshot(CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0));
     PROCESSENTRY32W row{};
     row.dwSize = sizeof row;
     for (BOOL more = Process32FirstW(snapshot.get(), &row); more;
@@ -553,10 +554,10 @@ class SystemCalls final : public Calls {
 
   // When a process was made; 0: it cannot be asked.
   static std::uint64_t made(std::uint32_t pid) {
-    const UniqueKernelHandle process(OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, pid));
+    const WindowsHandle process(OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, pid));
     FILETIME created{};
     FILETIME other{};
-    if (process == nullptr || !GetProcessTimes(process.get(), &created, &other, &other, &other)) {
+    if (!process || !GetProcessTimes(process.get(), &created, &other, &other, &other)) {
       return 0;
     }
     return time_of(created);

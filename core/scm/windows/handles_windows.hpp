@@ -1,4 +1,4 @@
-// Each kind of system handle as a type of its own, closed once.
+// The service manager's handles as types of their own, each closed once.
 #pragma once
 
 #include <windows.h>
@@ -8,18 +8,10 @@
 
 namespace noforce::windows {
 
-template <auto Close>
-struct Closer {
-  template <typename H>
-  void operator()(H handle) const {
-    Close(handle);
-  }
+struct CloseSc {
+  void operator()(SC_HANDLE handle) const { CloseServiceHandle(handle); }
 };
-
-template <typename H, auto Close>
-using UniqueHandle = std::unique_ptr<std::remove_pointer_t<H>, Closer<Close>>;
-
-using UniqueScHandle = UniqueHandle<SC_HANDLE, CloseServiceHandle>;
-using UniqueKernelHandle = UniqueHandle<HANDLE, CloseHandle>;
+// SC_HANDLE
+using UniqueScHandle = std::unique_ptr<std::remove_pointer_t<SC_HANDLE>, CloseSc>;
 
 }  // namespace noforce::windows

@@ -1,0 +1,83 @@
+// A test service program for Windows.
+//
+//   svc_hosted install iis6|iis7 FOLDER          an estate (estates.hpp)
+//   svc_hosted install FOLDER NAME [DEPENDENCY...]   one service of its own process
+//   svc_hosted remove iis6|iis7 | NAME...
+//   svc_hosted host own|shared FOLDER NAME...    what the service manager runs
+//
+// How a service behaves stands in FOLDER\NAME.control (behaviour.hpp); what it did, in FOLDER\NAME.events.
+
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/services/windows/hosted_windows.hpp"
+#include "tests/services/windows/installer_windows.hpp"
+
+namespace services::windows {
+namespace {
+
+std::string folder;
+bool shared = false;
+
+std::string narrow(const wchar_t* text) {
+  const int length = WideCharToMultiByte(CP_UTF8, 0, text, -1, nullptr, 0, nullptr, nullptr);
+  std::string out(static_cast<std::size_t>(length - 1), '\0');
+  WideCharToMultiByte(CP_UTF8, 0, text, -1, out.data(), length, nullptr, nullptr);
+  return out;
+}
+
+void WINAPI service_main(DWORD count, wchar_t** names) {
+  if (count == 0) return;
+  Hosted(std::filesystem::path(reinterpret_cast<const char8_t*>(folder.c_str())), narrow(names[0]),
+         shared)
+      .run();
+}
+
+int host(const std::vector<std::string>& words) {
+  shared = words.at(1) == "shared";
+  folder = words.at(2);
+  std::vector<std::wstring> names;
+  for (std::size_t n = 3; n < words.size(); ++n)
+    names.emplace_back(words[n].begin(), words[n].end());
+  std::vector<SERVICE_TABLE_ENTRYW> table;
+  for (auto& name : names)
+    table.push_back({name.data(), &service_main});
+  table.push_back({nullptr, nullptr});
+  return StartServiceCtrlDispatcherW(table.data()) ? 0 : 1;
+}
+
+const Estate* estate(const std::string& name) {
+  if (name == kIis6.name) return &kIis6;
+  return name == kIis7.name ? &kIis7 : nullptr;
+}
+
+int install(const std::vector<std::string>& words) {
+  if (const Estate* known = estate(words.at(1)))
+    return Installer(words.at(2)).install(*known) ? 0 : 1;
+  ToInstall one{.name = words.at(2), .depends_on = {words.begin() + 3, words.end()}};
+  return Installer(words.at(1)).install({one}) ? 0 : 1;
+}
+
+int remove(const std::vector<std::string>& words) {
+  std::vector<std::string> names(words.begin() + 1, words.end());
+  if (const Estate* known = estate(words.at(1))) names = names_of(*known);
+  return Installer(".").remove(names) ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace services::windows
+
+int wmain(int argc, wchar_t** argv) {
+  using namespace services::windows;
+  std::vector<std::string> words;
+  for (int n = 1; n < argc; ++n)
+    words.push_back(narrow(argv[n]));
+  if (words.size() >= 4 && words[0] == "host") return host(words);
+  if (words.size() >= 3 && words[0] == "install") return install(words);
+  if (words.size() >= 2 && words[0] == "remove") return remove(words);
+  std::fprintf(stderr, "say install, remove or host; see the top of main_windows.cpp\n");
+  return 2;
+}
