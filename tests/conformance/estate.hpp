@@ -55,6 +55,8 @@ struct Abilities {
   bool lists_only_ours = false;
   // Another client, later, gets the first answer to a token that this one has sent.
   bool remembers_for_others = false;
+  // Manner::comes_back can be had: this SCM starts a service again by itself.
+  bool brings_back = true;
   // How long this SCM itself waits for a stop before it would end the process by force; 0: it never
   // would. The estate makes it as short as its SCM allows.
   Milliseconds kills_after{0};

@@ -1,5 +1,5 @@
 // The backend over a service control manager on paper. What is shown here is what the backend makes of
-// our reading of the documentation; tests/windows/wine_windows.cpp shows it on a manager that runs.
+// our reading of the documentation; tests/windows/real_scm_windows_test.cpp shows it on a manager that runs.
 #include "core/scm/windows/backend.hpp"
 
 #include <algorithm>

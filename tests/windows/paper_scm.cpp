@@ -76,6 +76,20 @@ void PaperScm::lose(Code code) {
   changed_.notify_all();
 }
 
+void PaperScm::lose_once(Code code) {
+  const std::lock_guard lock(mutex_);
+  lost_ = code;
+  lost_once_ = true;
+  woken_.inventory = true;
+  changed_.notify_all();
+}
+
+bool PaperScm::process_runs(std::uint32_t pid) {
+  const std::lock_guard lock(mutex_);
+  const auto found = processes_.find(pid);
+  return found != processes_.end() && !found->second.exit_code;
+}
+
 std::vector<std::string> PaperScm::sent() {
   const std::lock_guard lock(mutex_);
   return sent_;
@@ -131,7 +145,11 @@ Answer<ServiceHandle> PaperScm::open_service(const ManagerHandle& manager, const
 
 Answer<std::vector<ListedService>> PaperScm::list_services(const ManagerHandle& manager) {
   const std::lock_guard lock(mutex_);
-  if (lost_ != 0) return std::unexpected(lost_);
+  if (lost_ != 0) {
+    const Code code = lost_;
+    if (std::exchange(lost_once_, false)) lost_ = 0;
+    return std::unexpected(code);
+  }
   const auto opened = opened_.find(manager.get());
   if (opened == opened_.end()) return std::unexpected(Code{6});
   if ((opened->second.rights & right::manager_enumerate) == 0) {

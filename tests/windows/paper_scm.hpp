@@ -49,7 +49,9 @@ class PaperScm final : public Calls {
   void without_reasons() { reasons_ = false; }
   void without_notifications() { notifies_ = false; }
   void lag_once() { lags_ = true; }
-  void lose(Code code);  // 0: it can be reached again
+  void lose(Code code);       // 0: it can be reached again
+  void lose_once(Code code);  // the next round finds nobody, the one after does
+  [[nodiscard]] bool process_runs(std::uint32_t pid);
   void line(std::vector<std::uint32_t> pids) { line_ = std::move(pids); }
   void deny_process(std::uint32_t pid) { denied_.insert(pid); }
 
@@ -127,6 +129,7 @@ class PaperScm final : public Calls {
   bool notifies_ = true;
   bool lags_ = false;
   Code lost_ = 0;
+  bool lost_once_ = false;
   int managers_opened_ = 0;
   std::uintptr_t next_handle_ = 1;
   std::uint32_t next_pid_ = 1000;

@@ -12,16 +12,12 @@ namespace noforce::windows::testing {
 
 namespace fs = std::filesystem;
 
-namespace {
-
 std::string host_program() {
   const char* folder = std::getenv("NOFORCE_SERVICES_DIR");
   const fs::path path =
       fs::path(folder != nullptr ? folder : NOFORCE_SERVICES_DIR) / "svc_hosted.exe";
   return fs::absolute(path).make_preferred().string();
 }
-
-}  // namespace
 
 ARealScm::ARealScm() {
   prefix_ =

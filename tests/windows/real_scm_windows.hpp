@@ -58,6 +58,8 @@ class ARealScm : public ::testing::Test {
   std::uint32_t next_ = 1;
 };
 
+// Where svc_hosted is.
+[[nodiscard]] std::string host_program();
 // Whether a process of this number runs.
 [[nodiscard]] bool runs(std::int64_t pid);
 

@@ -1,11 +1,13 @@
 // How a hosted service behaves: `key = value` lines of its control file, read at each event, so that
 // a test can change its mind while it runs. Times are milliseconds.
 //
-//   start   now | after N | progress N M | hang | crash C
+//   start   now | after N | progress N M | hang | crash C | fail C (1066 with a code of its own)
 //   stop    now | after N | progress N M | freeze N M | hang | crash C
 //   run     ok | crash N C
 //   accept  any of: stop pause; `nothing` refuses every control (1052)
 //   deaf    N          the handler itself takes that long (1053 from the service manager)
+//   tick    N          one more sign of progress of what hangs, each time that N changes
+//   once    yes        a crash takes the file away, so that it is the only one
 //   exit    C          stops with 1066 and this code of its own
 //   hint    N          the wait hint of each pending report (default: twice the step)
 //   save    FILE       written on a clean stop only: what it was told with SET

@@ -32,6 +32,10 @@ void Hosted::run() {
   if (handle_ == nullptr) return;
   event("start " + std::to_string(GetCurrentProcessId()));
   report(SERVICE_START_PENDING, 3000);
+  if (const Behaviour it = control_.behaviour("start", "now"); it.kind == "fail") {
+    event("fails");
+    return stopped(it.numbers[0]);
+  }
   start();
   report(SERVICE_RUNNING);
   event("running");
@@ -44,6 +48,12 @@ void Hosted::run() {
   stop();
   event("stopped");
   spool_.reset();
+  stopped(control_.number("exit", 0));
+}
+
+void Hosted::stopped(unsigned long own_code) {
+  status_.dwWin32ExitCode = own_code == 0 ? NO_ERROR : ERROR_SERVICE_SPECIFIC_ERROR;
+  status_.dwServiceSpecificExitCode = own_code;
   report(SERVICE_STOPPED);
 }
 
@@ -132,11 +142,6 @@ void Hosted::report(DWORD state, Milliseconds hint) {
       status_.dwControlsAccepted |= SERVICE_ACCEPT_PAUSE_CONTINUE | SERVICE_ACCEPT_PARAMCHANGE;
     }
   }
-  if (state == SERVICE_STOPPED) {
-    const auto own = control_.number("exit", 0);
-    status_.dwWin32ExitCode = own == 0 ? NO_ERROR : ERROR_SERVICE_SPECIFIC_ERROR;
-    status_.dwServiceSpecificExitCode = own;
-  }
   SetServiceStatus(handle_, &status_);
 }
 
@@ -148,6 +153,9 @@ void Hosted::event(const std::string& what) {
 
 void Hosted::crash(unsigned long code) {
   event("crash " + std::to_string(code));
+  std::error_code ignored;
+  if (control_.text("once", "") == "yes")
+    std::filesystem::remove(folder_ / (name_ + ".control"), ignored);
   std::_Exit(static_cast<int>(code));
 }
 
@@ -182,8 +190,11 @@ bool Hosted::go_through(const char* key, DWORD state) {
   if (it.kind == "freeze" && !progress(key, it)) return false;
   if (it.kind == "freeze" || it.kind == "hang") {
     event(std::string(state == SERVICE_START_PENDING ? "start" : "stop") + " hangs");
-    while (control_.behaviour(key, "now") == it)
+    auto tick = control_.number("tick", 0);
+    while (control_.behaviour(key, "now") == it) {
       Sleep(kLook);
+      if (std::exchange(tick, control_.number("tick", 0)) != tick) report_progress(kFlushStep);
+    }
     return false;
   }
   return true;

@@ -34,6 +34,7 @@ class Hosted {
   void report_progress(Milliseconds step);
   void event(const std::string& what);
   [[noreturn]] void crash(unsigned long code);
+  void stopped(unsigned long own_code);  // 0: well
 
   // Each returns once the behaviour is through; false: the file names another one meanwhile.
   bool go_through(const char* key, DWORD state);
