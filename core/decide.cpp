@@ -115,14 +115,7 @@ Move send_stop(const Step& step, const StepDrive& drive, const Service& service,
   if (now >= rules.deadline) {  // an expired deadline forbids new stops
     return end_timed_out(step, drive, service, ErrorKind::deadline_passed, now);
   }
-  if (!service.accepts.stop) {
-    Error error{.kind = ErrorKind::control_not_accepted,
-                .detail = service.name +
-                          " does not accept a stop now; it goes on running. Ask "
-                          "again later, or look at its own log for why.",
-                .service = service.name};
-    return end_failed(std::move(error), step);
-  }
+  // Also where it says that it accepts none: what the SCM answers (1052) is the SCM's own word.
   return Send{ControlOp::stop, service.instance};
 }
 

@@ -143,9 +143,15 @@ TEST_F(AStop, IsDoneOnlyWhenTheProcessIsGone) {
   expect_end(decide(), StepResult::succeeded);
 }
 
-TEST_F(AStop, OfAServiceThatTakesNoneFails) {
+TEST_F(AStop, OfAServiceThatTakesNoneFailsWithTheScmsOwnWord) {
   service.accepts.stop = false;
-  expect_end(decide(), StepResult::failed, ErrorKind::control_not_accepted);
+  EXPECT_NE(as<Send>(decide()), nullptr);
+  sent();
+  Error refused{.kind = ErrorKind::control_not_accepted, .native_code = 1052};
+  answered(std::unexpected(refused));
+  const Move move = decide();
+  expect_end(move, StepResult::failed, ErrorKind::control_not_accepted);
+  EXPECT_EQ(as<StepEnd>(move)->error->native_code, 1052);
 }
 
 TEST_F(AStop, WaitsForAStartThatIsUnderWayFirst) {
