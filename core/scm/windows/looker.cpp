@@ -508,7 +508,8 @@ void Looker::refuse(const ControlToken& token, Error error) {
 // ---- out
 
 void Looker::prepare(const Prepare& prepare) {
-  prepared_[prepare.job] = prepare.services;
+  auto& all = prepared_[prepare.job];
+  all.insert(all.end(), prepare.services.begin(), prepare.services.end());
   if (!manager_) {
     prepare.reply->give(std::unexpected(
         error_of(code::server_unavailable, "the service manager", "what a stop needs")));
