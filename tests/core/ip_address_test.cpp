@@ -12,8 +12,8 @@ TEST(AnIpAddress, HasFourOrSixteenBytesInTheNetworksOrder) {
 }
 
 TEST(AnIpAddress, IsNothingElse) {
-  for (const char* const text : {"", "localhost", "127.0.0", "127.0.0.1 ", "[::1]", "::1%1", "1",
-                                 "256.0.0.1", "0x7f.0.0.1"})
+  for (const char* const text :
+       {"", "localhost", "127.0.0", "127.0.0.1 ", "[::1]", "::1%1", "1", "256.0.0.1", "0x7f.0.0.1"})
     EXPECT_EQ(ip_bytes(text), "") << text;
   EXPECT_EQ(ip_text(""), "");
   EXPECT_EQ(ip_text("five5"), "");

@@ -1,10 +1,11 @@
 // The backend over a service manager that runs: Wine's here. What it lacks is tested over paper
 // (backend_test.cpp); docs/windows.md says which is which.
+#include "tests/windows/real_scm_windows.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "core/graph.hpp"
-#include "tests/windows/real_scm_windows.hpp"
 
 namespace noforce::windows::testing {
 namespace {
