@@ -277,7 +277,7 @@ config::OnExit Agent::on_exit() {
 
 void Agent::start_what_is_due() {
   const MutexLock lock(start_mutex_);
-  if (ending_) return;
+  if (ending_ || !scm_->owns_services()) return;
   const auto wanted = journal_->wanted();
   const auto unfinished = journal_->unfinished();
   if (!wanted || !unfinished) return;  // the journal says so itself

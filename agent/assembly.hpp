@@ -51,6 +51,8 @@ class Agent {
   [[nodiscard]] const std::string& address() const { return address_; }
   // As the settings say now. Any thread.
   [[nodiscard]] config::OnExit on_exit();
+  // Whether services live by this agent, so that they may have to end with it.
+  [[nodiscard]] bool owns_services() const { return scm_->owns_services(); }
 
   // Reads the settings again, in the name of `by` ("local:root", "signal"), and says what is new.
   // All that can fail comes first: on an error nothing has changed but that the log's file was
@@ -59,7 +61,8 @@ class Agent {
   [[nodiscard]] Result<std::string> reload(const std::string& by);
   // What a person should know of the agent itself, as far as this caller may see it. Any thread.
   [[nodiscard]] std::vector<std::string> warnings(const Principal& caller);
-  // A job for each service that `start = "auto"` starts now. Any thread.
+  // A job for each service that `start = "auto"` starts now; none where the services are not this
+  // agent's. Any thread.
   void start_what_is_due();
   // Forgets old jobs, puts the audit trail's head into the log and says there what
   // ends soon; now and then.

@@ -1,10 +1,15 @@
 #include "agent/scm.hpp"
 
+#include <cstdlib>
+#include <set>
 #include <utility>
 
 #include "agent/process.hpp"
 #if NOFORCE_SCM_SUPERVISOR
 #include "core/scm/supervisor/backend.hpp"
+#endif
+#if NOFORCE_SCM_SYSTEMD
+#include "core/scm/systemd/backend.hpp"
 #endif
 #if NOFORCE_SCM_WINDOWS
 #include "agent/windows_service.hpp"
@@ -37,6 +42,7 @@ class Supervisor final : public ChosenScm {
 
   Scm& scm() override { return scm_; }
   [[nodiscard]] std::string_view name() const override { return "supervisor"; }
+  [[nodiscard]] bool owns_services() const override { return true; }
   void reconfigure(const std::vector<supervisor::ServiceSpec>& services) override {
     scm_.reconfigure(services);
   }
@@ -47,6 +53,45 @@ class Supervisor final : public ChosenScm {
 };
 #endif
 
+#if NOFORCE_SCM_SYSTEMD
+class Systemd final : public ChosenScm {
+ public:
+  explicit Systemd(systemd::SystemdOptions options) : scm_(std::move(options)) {}
+
+  Scm& scm() override { return scm_; }
+  [[nodiscard]] std::string_view name() const override { return "systemd"; }
+  [[nodiscard]] bool owns_services() const override { return false; }
+  void reconfigure(const std::vector<supervisor::ServiceSpec>&) override {}
+  Result<void> end_keeper(Milliseconds) override { return {}; }
+
+ private:
+  systemd::SystemdScm scm_;
+};
+
+Result<std::unique_ptr<ChosenScm>> make_systemd(const ScmParts& parts) {
+  const config::ScmSettings& scm = parts.settings.scm;
+  const bool is_user = scm.manager == config::ServiceManager::user;
+  const char* runtime = std::getenv("XDG_RUNTIME_DIR");  // NOLINT(concurrency-mt-unsafe)
+  if (is_user && (runtime == nullptr || *runtime != '/')) {
+    return fail(ErrorKind::scm_unavailable,
+                "manager = \"user\" in [scm] needs XDG_RUNTIME_DIR in the agent's environment: it "
+                "says which user's manager that is");
+  }
+  const std::string runtime_dir = is_user ? runtime : "";
+  const auto scope = is_user ? systemd::Scope::user : systemd::Scope::system;
+  std::set<std::string> begun;
+  for (const auto& [job, services] : parts.begun)
+    begun.insert(job);
+  return std::make_unique<Systemd>(
+      systemd::SystemdOptions{.state_dir = parts.state_dir,
+                              .runtime_dir = systemd::unit_runtime_dir(scope, runtime_dir),
+                              .open = systemd::bus_wire(scope, runtime_dir),
+                              .types = {scm.types.begin(), scm.types.end()},
+                              .may_disarm = scm.disarm,
+                              .begun = std::move(begun)});
+}
+#endif
+
 #if NOFORCE_SCM_WINDOWS
 class Windows final : public ChosenScm {
  public:
@@ -55,6 +100,7 @@ class Windows final : public ChosenScm {
 
   Scm& scm() override { return scm_; }
   [[nodiscard]] std::string_view name() const override { return "windows"; }
+  [[nodiscard]] bool owns_services() const override { return false; }
   void reconfigure(const std::vector<supervisor::ServiceSpec>&) override {}
   Result<void> end_keeper(Milliseconds) override { return {}; }
 
@@ -75,6 +121,10 @@ Result<std::unique_ptr<ChosenScm>> choose_scm(ScmParts parts) {
         }
       }
       return std::make_unique<Supervisor>(std::move(parts));
+#endif
+#if NOFORCE_SCM_SYSTEMD
+    case config::Backend::systemd:
+      return make_systemd(parts);
 #endif
 #if NOFORCE_SCM_WINDOWS
     case config::Backend::windows:

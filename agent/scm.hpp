@@ -30,6 +30,9 @@ class ChosenScm {
   virtual ~ChosenScm() = default;
   [[nodiscard]] virtual Scm& scm() = 0;
   [[nodiscard]] virtual std::string_view name() const = 0;  // as the settings spell it
+  // Whether services live by this agent: it starts them (`start = "auto"`) and may stop them when it
+  // ends. Those of an SCM with a life of its own are touched by jobs only.
+  [[nodiscard]] virtual bool owns_services() const = 0;
   // The services of changed settings. Any thread.
   virtual void reconfigure(const std::vector<supervisor::ServiceSpec>& services) = 0;
   // Once no service is up: nothing is left for the keeper to keep.

@@ -94,6 +94,7 @@ class Serving {
   // An opener that was ended by force took nothing with it.
   [[nodiscard]] bool must_stop_services() const {
     if (opener_ != nullptr && !opener_->is_held()) return false;
+    if (!agent_->owns_services()) return false;
     return in_container_ || agent_->on_exit() == config::OnExit::stop;
   }
 

@@ -80,6 +80,34 @@ const toml::node& element_of(const toml::table& table, std::string_view key, std
 }
 
 // What the supervisor itself puts into a service's environment.
+// Chosen where core is built.
+constexpr bool is_built(Backend backend) {
+  switch (backend) {
+    case Backend::supervisor:
+      return NOFORCE_SCM_SUPERVISOR != 0;
+    case Backend::systemd:
+      return NOFORCE_SCM_SYSTEMD != 0;
+    case Backend::windows:
+      return NOFORCE_SCM_WINDOWS != 0;
+  }
+  return false;
+}
+
+constexpr auto backend_names =
+    std::to_array<std::pair<Backend, std::string_view>>({{Backend::supervisor, "supervisor"},
+                                                         {Backend::systemd, "systemd"},
+                                                         {Backend::windows, "windows"}});
+
+// "'supervisor' and 'systemd'"
+std::string built_backends() {
+  std::string out;
+  for (const auto& [backend, name] : backend_names) {
+    if (!is_built(backend)) continue;
+    out += (out.empty() ? "" : " and ") + shown(name);
+  }
+  return out;
+}
+
 constexpr auto reserved_variables = std::to_array<std::string_view>({"NOTIFY_SOCKET"});
 
 // From the tables to the settings, with what the shape does not say --------------------------------
@@ -99,6 +127,7 @@ class Reader {
     limits();
     scm();
     on_exit();
+    supervisor_only();
     jobs();
     log();
     each("client", [this](const toml::table& table) { client(table); });
@@ -250,13 +279,57 @@ class Reader {
                    {"windows", Backend::windows}});
     read<ServiceManager>(*table, "manager", settings_.scm.manager,
                          {{"system", ServiceManager::system}, {"user", ServiceManager::user}});
-    if (settings_.scm.backend != default_backend()) {
-      const std::string_view has =
-          default_backend() == Backend::windows ? "'windows'" : "'supervisor'";
+    read(*table, "types", settings_.scm.types);
+    read(*table, "disarm", settings_.scm.disarm);
+    if (!is_built(settings_.scm.backend)) {
       report_.at(place_of(*table, "backend"), "this build has no backend " +
                                                   shown(*(*table)["backend"].value<std::string>()) +
-                                                  "; it has " + std::string(has));
+                                                  "; it has " + built_backends());
     }
+    for (std::size_t i = 0; i < settings_.scm.types.size(); ++i) {
+      constexpr std::array<std::string_view, 5> known{"service", "socket", "timer", "path",
+                                                      "target"};
+      if (std::ranges::find(known, settings_.scm.types[i]) != known.end()) continue;
+      report_.at(element_of(*table, "types", i),
+                 "'types' holds service, socket, timer, path and target, and " +
+                     shown(settings_.scm.types[i]) + " is none of them");
+    }
+    if (settings_.scm.types.empty()) {
+      report_.at(place_of(*table, "types"), "'types' names at least one type of units");
+    }
+  }
+
+  // What only the supervisor can do, beside systemd.
+  void supervisor_only() {
+    if (settings_.scm.backend != Backend::systemd) return;
+    if (const auto* services = root_["service"].as_array(); services != nullptr) {
+      report_.at(*services->get(0),
+                 "[[service]] is for the backend 'supervisor'; with another one the services are "
+                 "those of its own service manager");
+    }
+    if (const auto* table = root_["supervisor"].as_table();
+        table != nullptr && settings_.on_exit == OnExit::stop) {
+      report_.at(place_of(*table, "on_exit"),
+                 "'on_exit' is for the backend 'supervisor'; the services of another one are not "
+                 "stopped with the agent");
+    }
+    if (const auto* table = root_["server"].as_table();
+        table != nullptr && !settings_.server.user.empty()) {
+      report_.at(place_of(*table, "user"),
+                 "'user' is for the backend 'supervisor'; with another one start the agent as the "
+                 "user that it is to be");
+    }
+  }
+
+  // As the backend writes it: "nginx" is "nginx.service" to systemd.
+  [[nodiscard]] std::string canonical(std::string service) const {
+    if (settings_.scm.backend != Backend::systemd) return service;
+    constexpr std::array<std::string_view, 5> types{".service", ".socket", ".timer", ".path",
+                                                    ".target"};
+    const bool typed = std::ranges::any_of(
+        types, [&service](std::string_view type) { return service.ends_with(type); });
+    if (!typed) service += types.front();
+    return service;
   }
 
   void on_exit() {
@@ -545,7 +618,7 @@ class Reader {
   }
 
   void policy(const toml::key& name, const toml::table& table) {
-    const std::string service(name.str());
+    const std::string service = canonical(std::string(name.str()));
     if (settings_.scm.backend == Backend::supervisor && !tables_.contains(service)) {
       report_.at(name.source(), "[policy." + shown(service) +
                                     "] is about a service that there is "
@@ -629,7 +702,8 @@ class Reader {
     }
     std::set<std::string> seen;
     for (std::size_t i = 0; i < group.services.size(); ++i) {
-      const std::string& member = group.services[i];
+      std::string& member = group.services[i];
+      member = canonical(std::move(member));
       const toml::node& place = element_of(table, "services", i);
       if (!seen.insert(member).second) {
         report_.at(place, shown(member) + " is in this group twice");

@@ -73,11 +73,15 @@ constexpr auto all_keys = std::to_array<Key>({
      .least = 1, .most = 16'384},
 
     {.section = "scm", .name = "backend", .type = ValueType::choice, .fallback = "\"supervisor\"",
-     .meaning = "supervisor runs the services of this file itself; this build has no other one",
+     .meaning = "supervisor runs the services of this file itself; systemd drives that of the machine",
      .choices = "supervisor|systemd|windows"},
     {.section = "scm", .name = "manager", .type = ValueType::choice, .fallback = "\"system\"",
-     .meaning = "For systemd, which this build has not: the manager of the system or the user's",
+     .meaning = "For systemd: the manager of the system or the user's",
      .choices = "system|user"},
+    {.section = "scm", .name = "types", .type = ValueType::texts, .fallback = "[\"service\"]",
+     .meaning = "For systemd: which units are listed; of service, socket, timer, path and target"},
+    {.section = "scm", .name = "disarm", .type = ValueType::boolean, .fallback = "true",
+     .meaning = "For systemd: disarm its kill by a drop-in before a stop; false: refuse such stops"},
 
     {.section = "supervisor", .name = "on_exit", .type = ValueType::choice,
      .fallback = "\"leave\"",

@@ -46,6 +46,8 @@ struct TlsSettings {
 struct ScmSettings {
   Backend backend = default_backend();
   ServiceManager manager = ServiceManager::system;
+  std::vector<std::string> types = {"service"};  // systemd only: of units that are listed
+  bool disarm = true;  // systemd only: units may get a drop-in for as long as they stop
 
   bool operator==(const ScmSettings&) const = default;
 };

@@ -287,10 +287,56 @@ TEST(AChoice, ThatDoesNotExistNamesAllAndTheNearest) {
       HasSubstr("'level' is debug, info, warning or error, not 'warnig'; did you mean 'warning'?"));
 }
 
+#if NOFORCE_SCM_WINDOWS
+constexpr const char* kNotBuilt = "systemd";
+#else
+constexpr const char* kNotBuilt = "windows";
+#endif
+
 TEST(ABackend, ThatIsNotBuiltIsRefusedWithASentence) {
-  EXPECT_THAT(wrong("[scm]\nbackend = \"systemd\"\n"),
-              HasSubstr("this build has no backend 'systemd'"));
+  const std::string name = kNotBuilt;
+  EXPECT_THAT(wrong("[scm]\nbackend = \"" + name + "\"\n"),
+              HasSubstr("this build has no backend '" + name + "'; it has '"));
 }
+
+#if NOFORCE_SCM_SYSTEMD
+TEST(ABackend, ThatIsSystemdHasItsManagerTypesAndManners) {
+  const Settings settings = right(
+      "[scm]\nbackend = \"systemd\"\nmanager = \"user\"\n"
+      "types = [\"service\", \"socket\"]\ndisarm = false\n");
+  EXPECT_EQ(settings.scm.backend, Backend::systemd);
+  EXPECT_EQ(settings.scm.manager, ServiceManager::user);
+  EXPECT_THAT(settings.scm.types, ElementsAre("service", "socket"));
+  EXPECT_FALSE(settings.scm.disarm);
+  EXPECT_THAT(wrong("[scm]\nbackend = \"systemd\"\ntypes = [\"service\", \"slice\"]\n"),
+              HasSubstr("t.toml:3:21: 'types' holds service, socket, timer, path and target, and "
+                        "'slice' is none of them"));
+  EXPECT_THAT(wrong("[scm]\nbackend = \"systemd\"\ntypes = []\n"), HasSubstr("at least one type"));
+}
+
+TEST(ABackend, ThatIsSystemdTakesNothingThatOnlyTheSupervisorCanDo) {
+  const std::string systemd = "[scm]\nbackend = \"systemd\"\n";
+  EXPECT_THAT(wrong(systemd + service("")), HasSubstr("[[service]] is for the backend"));
+  EXPECT_THAT(wrong(systemd + "[supervisor]\non_exit = \"stop\"\n"),
+              HasSubstr("'on_exit' is for the backend"));
+  EXPECT_THAT(wrong(systemd + "[server]\nuser = \"nobody\"\n"),
+              HasSubstr("'user' is for the backend"));
+}
+
+TEST(ABackend, ThatIsSystemdKnowsUnitsByTheirWholeNames) {
+  const Settings settings = right(
+      "[scm]\nbackend = \"systemd\"\n[policy.nginx]\nprotected = true\n"
+      "[policy.\"web.socket\"]\nprotected = true\n"
+      "[[group]]\nname = \"web\"\nservices = [\"nginx\", \"php8.2-fpm.service\"]\n");
+  EXPECT_TRUE(settings.policies.services.contains("nginx.service"));
+  EXPECT_TRUE(settings.policies.services.contains("web.socket"));
+  EXPECT_THAT(settings.policies.groups.at(0).services,
+              ElementsAre("nginx.service", "php8.2-fpm.service"));
+  EXPECT_THAT(wrong("[scm]\nbackend = \"systemd\"\n[[group]]\nname = \"web\"\n"
+                    "services = [\"nginx\", \"nginx.service\"]\n"),
+              HasSubstr("'nginx.service' is in this group twice"));
+}
+#endif
 
 TEST(AListenAddress, NeedsAddressAndPort) {
   EXPECT_THAT(wrong("[server]\nlisten = \"8443\"\n"), HasSubstr("ADDRESS:PORT"));
