@@ -143,7 +143,7 @@ class Reader {
   template <typename T>
   T basic(char type) {
     T value{};
-    if (sd_bus_message_read_basic(message_, type, &value) < 0) good_ = false;
+    if (sd_bus_message_read_basic(message_, type, static_cast<void*>(&value)) < 0) good_ = false;
     return value;
   }
 
@@ -259,11 +259,11 @@ class BusWire final : public Wire {
 
   static int heard(sd_bus_message* message, void* data, sd_bus_error*) {
     auto* const wire = static_cast<BusWire*>(data);
-    Signal signal{.path = text(sd_bus_message_get_path(message)),
-                  .interface = text(sd_bus_message_get_interface(message)),
-                  .member = text(sd_bus_message_get_member(message)),
-                  .arguments = Reader(message).all()};
-    wire->on_signal_(std::move(signal));
+    const Signal signal{.path = text(sd_bus_message_get_path(message)),
+                        .interface = text(sd_bus_message_get_interface(message)),
+                        .member = text(sd_bus_message_get_member(message)),
+                        .arguments = Reader(message).all()};
+    wire->on_signal_(signal);
     return 0;
   }
 
@@ -351,7 +351,7 @@ Result<Bus> connect_over_bus(Scope scope) {
 
 }  // namespace
 
-OpenWire bus_wire(Scope scope, std::string runtime_dir) {
+OpenWire bus_wire(Scope scope, const std::string& runtime_dir) {
   const std::string own =
       scope == Scope::system ? "/run/systemd/private" : runtime_dir + "/systemd/private";
   return [scope, own](OnSignal on_signal) -> Result<std::unique_ptr<Wire>> {

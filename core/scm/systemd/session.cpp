@@ -64,7 +64,7 @@ void Session::run() {
 }
 
 void Session::connect() {
-  auto wire = options_.open([this](Signal signal) { hear(signal); });
+  auto wire = options_.open([this](const Signal& signal) { hear(signal); });
   if (!wire) {
     ++failures_;
     connect_at_ = clock_.mono() + std::min(kFirstTry * (1 << std::min(failures_, 6)), kLongestTry);
@@ -365,7 +365,7 @@ void Session::hear_job_removed(const Signal& signal) {
   jobs_.erase(ours);
   {
     const MutexLock lock(shared_.mutex);
-    Unit* known = shared_.units.find(unit);
+    Unit* known = shared_.units.edit(unit);
     // What failed after it began is told by its exit; these never began.
     if (known != nullptr && job.op == ControlOp::start && result != "done" && result != "failed") {
       known->note_start(result);
@@ -399,7 +399,7 @@ void Session::serve(const Release& release) {
   spared_.release(release.job);
 }
 
-void Session::serve(Prepare prepare) {
+void Session::serve(const Prepare& prepare) {
   if (!complete_) return prepare.done->give(std::unexpected(away()));
   if (!options_.may_disarm) {
     for (const auto& service : prepare.services) {
@@ -442,13 +442,17 @@ void Session::carry_out(const Control& control, bool is_spared) {
     order = order_for(control, unit, shared_.units.dependents_up(control.service));
   }
   if (!order) return settle(control, std::unexpected(std::move(order.error())));
+  if (control.op == ControlOp::stop && !is_spared) return spare_first(control);
   if (!*order) return settle(control, {});
-  if (control.op != ControlOp::stop || is_spared) return send(control, **order);
+  send(control, **order);
+}
+
+// Whatever was prepared: no stop goes out to what systemd could kill, and none is joined.
+void Session::spare_first(const Control& control) {
   const auto seen = this->seen(control.service);
   if (seen && !options_.may_disarm && !seen->sparing.ways.empty()) {
     return settle(control, std::unexpected(would_kill(control.service, seen->sparing)));
   }
-  // Whatever was prepared: no stop goes out to what systemd could kill.
   spared_.spare("", {control.service}, [this, control](Result<void> spared) {
     if (!spared) return settle(control, std::move(spared));
     carry_out(control, true);
@@ -472,7 +476,7 @@ void Session::sent(const Control& control, const CallReply& reply) {
     const std::uint64_t job = job_of_path(reply->front().text());
     jobs_[job] = {control.service, control.op};
     const MutexLock lock(shared_.mutex);
-    Unit* unit = shared_.units.find(control.service);
+    Unit* unit = shared_.units.edit(control.service);
     if (unit != nullptr && control.op == ControlOp::stop) unit->expect_stop(job);
   }
   if (!reply && reply.error().unknown_effect) return settle(control, std::move(result));

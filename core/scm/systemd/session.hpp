@@ -99,12 +99,13 @@ class Session final : private SparedUnits::World {
 
   // Requests.
   void serve(Control control);
-  void serve(Prepare prepare);
+  void serve(const Prepare& prepare);
   void serve(const Release& release);
   void serve(const LookAgain& request);
   void serve(const Watch& watch);
   void serve(Leave);
   void carry_out(const Control& control, bool is_spared);
+  void spare_first(const Control& control);
   void send(const Control& control, const Order& order);
   void sent(const Control& control, const CallReply& reply);
   void settle(const Control& control, Result<void> result);

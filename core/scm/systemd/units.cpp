@@ -31,8 +31,12 @@ const Unit* Units::find(std::string_view name) const {
   return found == units_.end() ? nullptr : &found->second.unit;
 }
 
-Unit* Units::find(std::string_view name) {
-  return const_cast<Unit*>(std::as_const(*this).find(name));
+Unit* Units::edit(std::string_view name) {
+  const Unit* unit = find(name);
+  if (unit == nullptr) return nullptr;
+  Known& known = units_.at(unit->is().id);
+  known.changed = true;
+  return &known.unit;
 }
 
 std::vector<std::string> Units::ids() const {

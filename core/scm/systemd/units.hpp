@@ -25,7 +25,8 @@ class Units {
   [[nodiscard]] bool is_of_interest(std::string_view name) const;
   // By id or alias; null when it is not known.
   [[nodiscard]] const Unit* find(std::string_view name) const;
-  [[nodiscard]] Unit* find(std::string_view name);
+  // The same, to be changed; what is shown of it is made anew.
+  [[nodiscard]] Unit* edit(std::string_view name);
   [[nodiscard]] std::vector<std::string> ids() const;
   // The id of a service that is listed, by what systemctl would understand.
   [[nodiscard]] std::optional<std::string> resolve(std::string_view spelling) const;

@@ -62,7 +62,7 @@ class Wire {
 };
 
 // Opens a connection that hands its signals to `on_signal`. One thread.
-using OnSignal = std::function<void(Signal)>;
+using OnSignal = std::function<void(const Signal&)>;
 using OpenWire = std::function<Result<std::unique_ptr<Wire>>(OnSignal on_signal)>;
 
 // Which manager.
@@ -70,6 +70,6 @@ enum class Scope : std::uint8_t { system, user };
 
 // By sd-bus: over the manager's own socket where this process may use it (no bus is needed then), else
 // over the system's or the user's bus. `runtime_dir`: XDG_RUNTIME_DIR of the user's manager.
-[[nodiscard]] OpenWire bus_wire(Scope scope, std::string runtime_dir);
+[[nodiscard]] OpenWire bus_wire(Scope scope, const std::string& runtime_dir);
 
 }  // namespace noforce::systemd
