@@ -1,0 +1,129 @@
+// A systemd of a case's own: `systemd --user` in a private mount namespace and a control group of its
+// own, with no units but the case's. The agent finds it by XDG_RUNTIME_DIR.
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, openSync, closeSync, readFileSync, readdirSync, rmSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { within } from './time.mjs';
+
+let count = 0;
+
+const hierarchies = () => (existsSync('/sys/fs/cgroup/cgroup.procs')
+  ? ['/sys/fs/cgroup']
+  : readdirSync('/sys/fs/cgroup').map((name) => `/sys/fs/cgroup/${name}`).filter((dir) => existsSync(`${dir}/cgroup.procs`)));
+
+// Its own control group first, then its own /run/systemd, then systemd. $1: the group.
+const become = `
+for h in /sys/fs/cgroup /sys/fs/cgroup/*; do
+  [ -e "$h/cgroup.procs" ] || continue
+  mkdir -p "$h/$1" 2>/dev/null || continue
+  for f in cpuset.cpus cpuset.mems; do cat "$h/$f" > "$h/$1/$f" 2>/dev/null; done
+  echo $$ > "$h/$1/cgroup.procs" 2>/dev/null
+done
+mount --make-rprivate / && mkdir -p /run/systemd && mount -t tmpfs -o mode=755 tmpfs /run/systemd &&
+mkdir /run/systemd/system && umask 022 && exec /lib/systemd/systemd --user --unit=basic.target`;
+
+export class Systemd {
+  // units: { 'web.service': '[Service]\\n...' }. Returns once it answers.
+  static async start(dir, units) {
+    const systemd = new Systemd(dir, units);
+    await systemd.begin();
+    return systemd;
+  }
+
+  constructor(dir, units) {
+    this.dir = `${dir}/systemd`;
+    this.run = `${this.dir}/run`;
+    this.cgroup = `noforce-e2e-${process.pid}-${++count}`;
+    for (const each of ['', '/run', '/units', '/config']) mkdirSync(this.dir + each, { mode: 0o700 });
+    for (const [name, text] of Object.entries({ 'basic.target': '[Unit]\nDescription=Basic\n', ...units })) this.unit(name, text);
+    this.env = {
+      PATH: process.env.PATH, HOME: this.dir, XDG_RUNTIME_DIR: this.run, XDG_CONFIG_HOME: `${this.dir}/config`,
+      XDG_DATA_HOME: `${this.dir}/data`, DBUS_SESSION_BUS_ADDRESS: `unix:path=${this.run}/systemd/private`,
+      SYSTEMD_UNIT_PATH: `${this.dir}/units:${this.run}/systemd/user:${this.run}/systemd/transient`, SYSTEMD_LOG_LEVEL: 'warning',
+    };
+  }
+
+  unit(name, text) {
+    writeFileSync(`${this.dir}/units/${name}`, text);
+  }
+
+  // As `systemctl mask` does; a daemon-reload makes systemd read it.
+  mask(name) {
+    rmSync(`${this.dir}/units/${name}`);
+    symlinkSync('/dev/null', `${this.dir}/units/${name}`);
+  }
+
+  async begin() {
+    const log = openSync(`${this.dir}/log`, 'a');
+    this.child = spawn('unshare', ['-m', 'sh', '-c', become, 'sh', this.cgroup], { env: this.env, stdio: ['ignore', log, log] });
+    closeSync(log);
+    this.exit = new Promise((resolve) => this.child.once('exit', resolve));
+    await within(30, 'the systemd of the case answers', (async () => {
+      while (!existsSync(`${this.run}/systemd/private`) || (await this.systemctl('is-active', 'basic.target')).text !== 'active') {
+        if (this.child.exitCode !== null) throw new Error(`systemd ended: ${readFileSync(`${this.dir}/log`, 'utf8')}`);
+        await sleep(10);
+      }
+    })());
+  }
+
+  // { code, text }; never rejects. Among its mounts: outside of them systemctl finds no systemd booted,
+  // and changes files by itself.
+  systemctl(...words) {
+    const all = ['-t', this.child.pid, '-m', 'systemctl', '--user', '--no-pager', '--no-ask-password', ...words];
+    return new Promise((resolve) => {
+      execFile('nsenter', all, { env: this.env, encoding: 'utf8' },
+        (error, stdout, stderr) => resolve({ code: error ? error.code : 0, text: (stdout + stderr).trim() }));
+    });
+  }
+
+  async show(unit, property) {
+    return (await this.systemctl('show', '--value', '-p', property, unit)).text;
+  }
+
+  dropIns() {
+    const dir = `${this.run}/systemd/user`;
+    return existsSync(dir) ? readdirSync(dir, { recursive: true }).map(String).filter((name) => name.endsWith('.conf')) : [];
+  }
+
+  // The drop-ins are gone, and systemd has read that, too.
+  async untilNothingIsLeft(state, limit = 15) {
+    await within(limit, 'no drop-in and no record is left', (async () => {
+      const records = () => (existsSync(`${state}/spared`) ? readdirSync(`${state}/spared`) : []);
+      while (this.dropIns().length > 0 || records().length > 0) await sleep(20);
+    })());
+  }
+
+  // The manager is gone, by force; its services run on.
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.exit;
+    rmSync(`${this.run}/systemd/private`, { force: true });
+  }
+
+  // With all that it ran.
+  async end() {
+    if (this.child) await this.kill();
+    for (const hierarchy of hierarchies()) {
+      const root = `${hierarchy}/${this.cgroup}`;
+      if (!existsSync(root)) continue;
+      await within(20, `${root} is empty`, (async () => {
+        for (;;) {
+          const inner = readdirSync(root, { recursive: true, withFileTypes: true }).filter((e) => e.isDirectory());
+          const groups = [root, ...inner.map((e) => `${e.parentPath ?? e.path}/${e.name}`)];
+          let left = 0;
+          // A group may go, and a process end, between two looks.
+          for (const group of groups.reverse()) {
+            try {
+              for (const pid of readFileSync(`${group}/cgroup.procs`, 'utf8').split('\n').filter(Boolean)) process.kill(Number(pid), 'SIGKILL');
+              rmdirSync(group);
+            } catch {
+              left += existsSync(group) ? 1 : 0;
+            }
+          }
+          if (left === 0) return;
+          await sleep(10);
+        }
+      })());
+    }
+  }
+}
