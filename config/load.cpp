@@ -79,7 +79,6 @@ const toml::node& element_of(const toml::table& table, std::string_view key, std
   return place_of(table, key);
 }
 
-// What the supervisor itself puts into a service's environment.
 // Chosen where core is built.
 constexpr bool is_built(Backend backend) {
   switch (backend) {
@@ -108,6 +107,7 @@ std::string built_backends() {
   return out;
 }
 
+// What the supervisor itself puts into a service's environment.
 constexpr auto reserved_variables = std::to_array<std::string_view>({"NOTIFY_SOCKET"});
 
 // From the tables to the settings, with what the shape does not say --------------------------------
