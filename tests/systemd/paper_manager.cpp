@@ -215,12 +215,6 @@ std::optional<CallReply> PaperManager::reply_to(const Call& call) {
     }
     return CallReply(Value::List{Value(std::move(rows))});
   }
-  if (call.member == "ListUnitFiles") {
-    Value::List rows;
-    for (const auto& [name, facts] : units_)
-      rows.emplace_back(Value::List{text("/units/" + name), text("enabled")});
-    return CallReply(Value::List{Value(std::move(rows))});
-  }
   if (call.member == "GetAll") {
     const auto unit = unit_of_path(call.path);
     const auto found = unit ? units_.find(*unit) : units_.end();

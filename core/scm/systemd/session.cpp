@@ -8,12 +8,13 @@
 #include "core/log.hpp"
 #include "core/scm/systemd/answers.hpp"
 #include "core/scm/systemd/names.hpp"
+#include "core/scm/systemd/unit_files.hpp"
 
 namespace noforce::systemd {
 namespace {
 
 constexpr std::string_view kUnitInterface = "org.freedesktop.systemd1.Unit";
-constexpr int kLooksAtOnce = 16;  // so that a control waits for few of them
+constexpr int kLooksAtOnce = 4;  // of some milliseconds each: a control waits for no more of them
 constexpr Milliseconds kWatchPause{2'000};
 constexpr Milliseconds kListPause{60'000};
 constexpr Milliseconds kFirstTry{20};
@@ -74,16 +75,22 @@ void Session::connect() {
   }
   failures_ = 0;
   wire_ = std::move(*wire);
+  is_new_ = true;
   call("Subscribe", {}, [](const CallReply&) {});  // AlreadySubscribed will do
-  list();
+  wire_->call({.interface = std::string(kPropertiesInterface),
+               .member = "Get",
+               .arguments = {std::string(kManagerInterface), "UnitPath"}},
+              [this](const CallReply& reply) {
+                if (reply && !reply->empty()) unit_path_ = reply->front().texts();
+                list();
+              });
 }
 
 void Session::lose() {
   wire_.reset();
   const bool was_complete = std::exchange(complete_, false);
-  listing_ = looking_ = 0;
-  list_again_ = loaded_asked_ = false;
-  found_.clear();
+  looking_ = 0;
+  listing_ = list_again_ = loaded_asked_ = false;
   to_look_.clear();
   queued_.clear();
   halves_.clear();
@@ -137,55 +144,55 @@ void Session::call(std::string member, std::vector<std::string> arguments, Wire:
 
 void Session::list() {
   list_at_ = clock_.mono() + kListPause;
-  if (listing_ > 0) {
+  if (listing_) {
     list_again_ = true;
     return;
   }
-  listing_ = 2;
-  found_.clear();
-  call("ListUnits", {}, [this](const CallReply& reply) { take_loaded(reply); });
-  call("ListUnitFiles", {}, [this](const CallReply& reply) { take_files(reply); });
+  listing_ = true;
+  call("ListUnits", {}, [this](const CallReply& reply) {
+    listing_ = false;
+    if (reply && !reply->empty()) take_list(reply);
+    if (std::exchange(list_again_, false)) list();
+    look_some();
+  });
 }
 
-void Session::take_loaded(const CallReply& reply) {
-  if (reply && !reply->empty()) {
-    for (const auto& row : reply->front().list())
-      found_.insert(row.at(0).text());
-  }
-  listed_one();
-}
-
-void Session::take_files(const CallReply& reply) {
-  if (reply && !reply->empty()) {
-    for (const auto& row : reply->front().list()) {
-      const std::string& path = row.at(0).text();
-      found_.insert(path.substr(path.rfind('/') + 1));
-    }
-  } else if (!reply) {
-    log_warning("systemd", error_of(reply.error(), "cannot list the unit files", "").detail);
-  }
-  listed_one();
-}
-
-void Session::listed_one() {
-  if (--listing_ > 0) return;
-  std::vector<std::string> known;
+// Asks for each unit that is new, whose files have changed, or that is not as the list has it.
+void Session::take_list(const CallReply& reply) {
+  const UnitFiles files = UnitFiles::in(unit_path_);
+  const bool is_new = std::exchange(is_new_, false);
+  std::set<std::string> found;
   std::vector<std::string> wanted;
-  {
-    const MutexLock lock(shared_.mutex);
-    known = shared_.units.ids();
-    for (const auto& unit : found_) {
-      if (shared_.units.is_of_interest(unit)) wanted.push_back(unit);
-    }
+  const MutexLock lock(shared_.mutex);
+  // name, description, load, active, sub, following, path, job id, job type, job path
+  for (const auto& row : reply->front().list()) {
+    const std::string& name = row.at(0).text();
+    found.insert(name);
+    const Unit* unit = shared_.units.find(name);
+    const bool is_as_known = unit != nullptr && unit->is().active_state == row.at(3).text() &&
+                             unit->is().sub_state == row.at(4).text() &&
+                             unit->is().job == row.at(7).unsigned_integer();
+    // Over a new connection it may be another run in the same state.
+    if (!is_as_known || (is_new && is_up(unit->state()))) wanted.push_back(name);
   }
-  for (const auto& unit : known) {
-    if (!found_.contains(unit)) forget(unit);
+  for (auto& name : files.names()) {
+    const Unit* unit = shared_.units.find(name);
+    const bool looks_up = unit != nullptr && unit->is().id == name && is_up(unit->state());
+    if (unit == nullptr || (looks_up && !found.contains(name))) wanted.push_back(name);
+    found.insert(std::move(name));
   }
-  for (const auto& unit : wanted)
-    look_soon(unit);
-  found_.clear();
-  if (std::exchange(list_again_, false)) list();
-  look_some();
+  for (const auto& name : found) {
+    const std::uint64_t print = files.print_of(name);
+    const auto known = prints_.try_emplace(name, print);
+    if (!known.second && std::exchange(known.first->second, print) != print) wanted.push_back(name);
+  }
+  std::erase_if(prints_, [&found](const auto& each) { return !found.contains(each.first); });
+  for (const auto& unit : wanted) {
+    if (shared_.units.is_of_interest(unit)) look_soon(unit);
+  }
+  for (const auto& unit : shared_.units.ids()) {
+    if (!found.contains(unit) && shared_.units.forget(unit)) changed_.insert(unit);
+  }
 }
 
 void Session::look_soon(const std::string& unit) {
@@ -203,7 +210,7 @@ void Session::look_some() {
       look_some();
     });
   }
-  if (!complete_ && looking_ == 0 && to_look_.empty() && listing_ == 0) became_complete();
+  if (!complete_ && !is_new_ && !listing_ && looking_ == 0 && to_look_.empty()) became_complete();
 }
 
 void Session::became_complete() {

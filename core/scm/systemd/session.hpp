@@ -2,7 +2,8 @@
 //
 // All that systemd says comes in one order, replies and signals alike, so a reply is never older than
 // a signal that was handled before it. What is not said again in time is asked for: after Subscribe,
-// after a reload, after each job, for watched units every two seconds, for all of them every minute.
+// after a reload, after each job, for watched units every two seconds. Every minute the list of loaded
+// units and the unit files are held against what is known, and what differs is asked for.
 //
 // systemd forgets a unit that is stopped and that nobody refers to, and with it how it ended; asking
 // for such a unit makes systemd load it again. So what was heard of its end is kept here, and the
@@ -77,9 +78,7 @@ class Session final : private SparedUnits::World {
 
   // What there is.
   void list();
-  void take_loaded(const CallReply& reply);
-  void take_files(const CallReply& reply);
-  void listed_one();
+  void take_list(const CallReply& reply);
   void look_soon(const std::string& unit);
   void look_some();
   void look(const std::string& unit, Then then);
@@ -127,9 +126,11 @@ class Session final : private SparedUnits::World {
   MonoTime connect_at_{};
   int failures_ = 0;  // to connect, in a row
 
-  int listing_ = 0;  // replies that are still to come
+  std::vector<std::string> unit_path_;  // where unit files are
+  bool is_new_ = true;                  // nothing was listed over this connection yet
+  bool listing_ = false;                // the reply is still to come
   bool list_again_ = false;
-  std::set<std::string> found_;  // by the listing that runs
+  std::map<std::string, std::uint64_t> prints_;  // of the units' files, when they were last listed
   std::deque<std::string> to_look_;
   std::set<std::string> queued_;
   int looking_ = 0;  // of look_some(), on their way
