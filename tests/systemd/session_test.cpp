@@ -162,7 +162,7 @@ TEST_F(ASession, KeepsTheDropInUntilTheUnitIsStopped) {
   // Whatever else happens meanwhile.
   manager_.change("web.service", {{"StatusText", text("flushing")}});
   ASSERT_TRUE(wait([&] { return web().status_text == "flushing"; }));
-  EXPECT_EQ(web().checkpoint, 1U);
+  EXPECT_GT(web().checkpoint, 0U);
   EXPECT_TRUE(has_drop_in("web.service"));
   EXPECT_EQ(manager_.count("Reload"), 1);
   manager_.change("web.service", {{"ActiveState", text("inactive")},

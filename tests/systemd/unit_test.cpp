@@ -86,7 +86,9 @@ TEST_F(AUnit, StopsWhileOurStopWaitsForItsTurn) {
   run();
   take({{"Job", job(7)}});
   EXPECT_EQ(state(), ServiceState::running) << "a reload, for all that is known";
-  unit_.expect_stop(7);
+  unit_.expect(true, 8, now_);
+  EXPECT_EQ(state(), ServiceState::stop_pending) << "before systemd has said anything of it";
+  take({{"Job", job(8)}});
   EXPECT_EQ(state(), ServiceState::stop_pending);
   take({{"Job", job(0)}});
   EXPECT_EQ(state(), ServiceState::running) << "the job is gone, and it runs on";
@@ -100,6 +102,16 @@ TEST_F(AUnit, AcceptsAStopWhileItWaitsToBeStartedAgain) {
   EXPECT_FALSE(unit_.service().instance);
   be("inactive", "dead");
   EXPECT_FALSE(unit_.service().accepts.stop);
+}
+
+TEST_F(AUnit, IsOnItsWayOnceItsStartWasTaken) {
+  be("inactive", "dead");
+  unit_.expect(false, 7, now_);
+  EXPECT_EQ(state(), ServiceState::start_pending);
+  be("activating", "auto-restart");
+  EXPECT_EQ(state(), ServiceState::start_pending) << "it waits no longer";
+  take({{"Job", job(0)}});
+  EXPECT_EQ(state(), ServiceState::stopped);
 }
 
 TEST_F(AUnit, IsAnotherInstanceByItsInvocation) {

@@ -364,22 +364,19 @@ void Session::hear_removed_unit(const std::string& unit) {
 void Session::hear_job_removed(const Signal& signal) {
   if (signal.arguments.size() < 4) return;
   const std::uint64_t id = signal.arguments[0].unsigned_integer();
-  const std::string& unit = signal.arguments[2].text();
   const std::string& result = signal.arguments[3].text();
   const auto ours = jobs_.find(id);
   if (ours == jobs_.end()) return;
   const OurJob job = ours->second;
   jobs_.erase(ours);
-  {
-    const MutexLock lock(shared_.mutex);
-    Unit* known = shared_.units.edit(unit);
-    // What failed after it began is told by its exit; these never began.
-    if (known != nullptr && job.op == ControlOp::start && result != "done" && result != "failed") {
-      known->note_start(result);
-      changed_.insert(job.unit);
-    }
-  }
-  look_soon(job.unit);
+  const MutexLock lock(shared_.mutex);
+  // The unit's own change comes before this signal; where it was lost, the unit is looked at.
+  const Unit* known = shared_.units.find(job.unit);
+  if (known == nullptr || known->is().job == id) look_soon(job.unit);
+  // What failed after it began is told by its exit; these never began.
+  if (job.op != ControlOp::start || result == "done" || result == "failed") return;
+  if (Unit* unit = shared_.units.edit(job.unit)) unit->note_start(result);
+  changed_.insert(job.unit);
 }
 
 // Requests ---------------------------------------------------------------------------------------
@@ -482,12 +479,17 @@ void Session::sent(const Control& control, const CallReply& reply) {
   } else if (!reply->empty()) {
     const std::uint64_t job = job_of_path(reply->front().text());
     jobs_[job] = {control.service, control.op};
+    const MonoTime now = clock_.mono();
     const MutexLock lock(shared_.mutex);
     Unit* unit = shared_.units.edit(control.service);
-    if (unit != nullptr && control.op == ControlOp::stop) unit->expect_stop(job);
+    if (unit != nullptr && control.op != ControlOp::reload) {
+      unit->expect(control.op == ControlOp::stop, job, now);
+      changed_.insert(control.service);
+    }
   }
-  if (!reply && reply.error().unknown_effect) return settle(control, std::move(result));
-  // The picture that shows the effect comes before the answer.
+  if (reply) return settle(control, std::move(result));
+  if (reply.error().unknown_effect) return settle(control, std::move(result));
+  // Why it was refused may show in what the unit is by now.
   look(control.service, [this, control, result = std::move(result)] { settle(control, result); });
 }
 

@@ -158,6 +158,15 @@ bool Unit::take(const std::vector<Value>& dictionaries, MonoTime now) {
          (before.instance && after.instance && before.instance->pid != after.instance->pid);
 }
 
+void Unit::expect(bool is_stop, std::uint64_t job, MonoTime now) {
+  const ServiceState was = state();
+  properties_.job = job;
+  our_stop_ = is_stop ? job : 0;
+  if (state() == was) return;
+  checkpoint_ = 0;
+  last_progress_ = now;
+}
+
 void Unit::note_exit(const Properties& before, ServiceState was) {
   if (has_ended(properties_)) {
     if (!is_up(state()) || properties_.exec_ended_us != before.exec_ended_us) {
@@ -185,7 +194,10 @@ ServiceState Unit::state() const {
 }
 
 bool Unit::awaits_restart() const {
-  return properties_.active_state == "activating" && properties_.sub_state == "auto-restart";
+  if (properties_.active_state != "activating" || properties_.sub_state != "auto-restart") {
+    return false;
+  }
+  return properties_.job == 0 || properties_.job == our_stop_;  // else it is being started
 }
 
 std::optional<Instance> Unit::instance() const {

@@ -4,7 +4,7 @@
 //
 //   inactive, failed                               stopped
 //   inactive or failed with a job that is queued   start_pending (a start that waits for its turn)
-//   activating (auto-restart)                      stopped, and accepts a stop: that calls it off
+//   activating (auto-restart), with no job         stopped, and accepts a stop: that calls it off
 //   activating                                     start_pending
 //   active                                         running, with or without a process (exited)
 //   active with a stop job of ours that is queued  stop_pending (a stop that waits for its turn)
@@ -82,8 +82,9 @@ class Unit {
  public:
   // Takes over what systemd says: GetAll, or what PropertiesChanged brings. False when nothing changed.
   bool take(const std::vector<Value>& dictionaries, MonoTime now);
-  // A job of ours was queued for it, or is no more (0).
-  void expect_stop(std::uint64_t job) { our_stop_ = job; }
+  // systemd has queued a job of ours for it: that shows at once. Its Job says so, too, when it says
+  // anything; and says when the job is over.
+  void expect(bool is_stop, std::uint64_t job, MonoTime now);
   // How the last start of ours went that never began: "dependency", "skipped"; empty: well.
   void note_start(std::string result) { start_result_ = std::move(result); }
 
