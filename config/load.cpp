@@ -81,15 +81,9 @@ const toml::node& element_of(const toml::table& table, std::string_view key, std
 
 // Chosen where core is built.
 constexpr bool is_built(Backend backend) {
-  switch (backend) {
-    case Backend::supervisor:
-      return NOFORCE_SCM_SUPERVISOR != 0;
-    case Backend::systemd:
-      return NOFORCE_SCM_SYSTEMD != 0;
-    case Backend::windows:
-      return NOFORCE_SCM_WINDOWS != 0;
-  }
-  return false;
+  return (backend == Backend::supervisor && NOFORCE_SCM_SUPERVISOR != 0) ||
+         (backend == Backend::systemd && NOFORCE_SCM_SYSTEMD != 0) ||
+         (backend == Backend::windows && NOFORCE_SCM_WINDOWS != 0);
 }
 
 constexpr auto backend_names =

@@ -82,6 +82,33 @@ void warn_of_kills(const Units& units, const Unit& unit, bool may_disarm,
   }
 }
 
+std::vector<std::string> warnings_of(const Units& units, std::string_view service,
+                                     bool may_disarm) {
+  std::vector<std::string> warnings;
+  const auto id = units.resolve(service);
+  if (!id) return warnings;
+  const Unit& unit = *units.find(*id);
+  const std::string& restart = unit.is().restart;
+  if (!restart.empty() && restart != "no") {
+    warnings.push_back(*id + " is started again by systemd when it ends by itself (Restart=" +
+                       clean_text(restart, 32) + ")");
+  }
+  if (const auto triggers = units.active_triggers(*id); !triggers.empty()) {
+    warnings.push_back(list_names(triggers) + (triggers.size() == 1 ? " is" : " are") +
+                       " active and may start " + *id +
+                       " again; stop that as well if it is to stay down");
+  }
+  if (const auto others = units.goes_down_unlisted(*id); !others.empty()) {
+    warnings.push_back("systemd stops " + list_names(others) + " with " + *id + " and starts " +
+                       (others.size() == 1 ? "it" : "them") + " again only where " + *id +
+                       " needs " + (others.size() == 1 ? "it" : "them"));
+  }
+  warn_of_kills(units, unit, may_disarm, warnings);
+  for (auto& own : unit.service().warnings)
+    warnings.push_back(std::move(own));
+  return warnings;
+}
+
 }  // namespace
 
 std::string unit_runtime_dir(Scope scope, const std::string& user_runtime_dir) {
@@ -177,31 +204,8 @@ void SystemdScm::submit(Control control) {
 }
 
 std::vector<std::string> SystemdScm::plan_warnings(std::string_view service) const {
-  std::vector<std::string> warnings;
   const MutexLock lock(shared_.mutex);
-  const Units& units = shared_.units;
-  const auto id = units.resolve(service);
-  if (!id) return warnings;
-  const Unit& unit = *units.find(*id);
-  const std::string& restart = unit.is().restart;
-  if (!restart.empty() && restart != "no") {
-    warnings.push_back(*id + " is started again by systemd when it ends by itself (Restart=" +
-                       clean_text(restart, 32) + ")");
-  }
-  if (const auto triggers = units.active_triggers(*id); !triggers.empty()) {
-    warnings.push_back(list_names(triggers) + (triggers.size() == 1 ? " is" : " are") +
-                       " active and may start " + *id +
-                       " again; stop that as well if it is to stay down");
-  }
-  if (const auto others = units.goes_down_unlisted(*id); !others.empty()) {
-    warnings.push_back("systemd stops " + list_names(others) + " with " + *id + " and starts " +
-                       (others.size() == 1 ? "it" : "them") + " again only where " + *id +
-                       " needs " + (others.size() == 1 ? "it" : "them"));
-  }
-  warn_of_kills(units, unit, options_.may_disarm, warnings);
-  for (auto& own : unit.service().warnings)
-    warnings.push_back(std::move(own));
-  return warnings;
+  return warnings_of(shared_.units, service, options_.may_disarm);
 }
 
 std::string SystemdScm::off_limits(std::string_view service) const {

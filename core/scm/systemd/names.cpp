@@ -79,9 +79,11 @@ std::optional<std::string> unit_of_path(std::string_view path) {
       continue;
     }
     unsigned byte = 0;
-    if (i + 2 >= path.size()) return std::nullopt;
-    const char* const end = path.data() + i + 3;
-    if (std::from_chars(path.data() + i + 1, end, byte, 16).ptr != end) return std::nullopt;
+    const std::string digits(path.substr(i + 1, 2));
+    const char* const end = digits.data() + digits.size();
+    if (digits.size() != 2 || std::from_chars(digits.data(), end, byte, 16).ptr != end) {
+      return std::nullopt;
+    }
     out += static_cast<char>(byte);
     i += 2;
   }
@@ -91,10 +93,10 @@ std::optional<std::string> unit_of_path(std::string_view path) {
 
 std::uint64_t job_of_path(std::string_view path) {
   if (!path.starts_with(kJobs)) return 0;
-  path.remove_prefix(kJobs.size());
+  const std::string digits(path.substr(kJobs.size()));
   std::uint64_t job = 0;
-  const char* const end = path.data() + path.size();
-  return std::from_chars(path.data(), end, job).ptr == end ? job : 0;
+  const char* const end = digits.data() + digits.size();
+  return std::from_chars(digits.data(), end, job).ptr == end ? job : 0;
 }
 
 }  // namespace noforce::systemd
