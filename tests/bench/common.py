@@ -208,13 +208,16 @@ def service_table(name, command=SLEEPER, **more):
 class Agent:
     """`noforce serve` on a free port of the loopback, over the services of `tables`."""
 
-    def __init__(self, tables, sections="", serve=True):
+    def __init__(self, tables, sections="", serve=True, environment=None):
+        self.environment = environment
+        if "[scm]" not in sections:  # the services of another manager are not the agent's to stop
+            sections = '[supervisor]\non_exit = "stop"\n' + sections
         self.folder = temporary_folder("agent")
         self.state = self.folder / "state"
         self.settings = self.folder / "settings.toml"
         self.settings.write_text(
             f'[server]\nlisten = "127.0.0.1:0"\nstate_dir = "{self.state}"\n'
-            f'[supervisor]\non_exit = "stop"\n[log]\nlevel = "warning"\n{sections}\n{tables}'
+            f'[log]\nlevel = "warning"\n{sections}\n{tables}'
         )
         self.settings.chmod(0o600)
         subprocess.run(
@@ -235,7 +238,8 @@ class Agent:
         """Returns as soon as it answers 200 on /healthz."""
         (self.state / "agent.address").unlink(missing_ok=True)
         self.log = open(self.folder / "agent.log", "ab")
-        self.child = start([PROGRAM, "serve", "--config", self.settings], stdout=self.log, stderr=self.log)
+        self.child = start([PROGRAM, "serve", "--config", self.settings], stdout=self.log, stderr=self.log,
+                           env=self.environment)
         until(self._is_healthy, f"the agent is healthy; its log: {self.folder}/agent.log", pause=0.0005)
 
     def _is_healthy(self):

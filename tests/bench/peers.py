@@ -172,15 +172,17 @@ class SystemdUser:
         print("  (systemd --user needs root, systemd and unshare: left out)")
         return False
 
-    def __init__(self, commands):
+    # `settings`: more lines of a service's [Service], by its name. `asleep`: services that are not started.
+    def __init__(self, commands, settings=None, asleep=()):
         self.folder = temporary_folder("systemd")
         run = self.folder / "run"
         run.mkdir(mode=0o700)
         units = self.folder / "config/systemd/user"
         units.mkdir(parents=True)
-        for name, argv in commands.items():
+        for name, argv in [*commands.items(), *((name, SLEEPER) for name in asleep)]:
             (units / f"{name}.service").write_text(
                 f"[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart={' '.join(map(str, argv))}\n"
+                + (settings or {}).get(name, "")
             )
         self.environment = dict(
             os.environ, XDG_RUNTIME_DIR=str(run), XDG_CONFIG_HOME=str(self.folder / "config"),
