@@ -49,7 +49,7 @@ TEST_P(AnyScm, FindsItsWayBackToAnScmThatWentAway) {
       [&] { return client().listener().losses() > 0 && !client().listener().lost(); }));
   EXPECT_TRUE(client().scm().snapshot()->complete);
   ASSERT_TRUE(client().service("web").instance);
-  EXPECT_EQ(*client().service("web").instance, *instance);
+  EXPECT_EQ(client().service("web").instance, instance);
   EXPECT_EQ(client().service("web").state, ServiceState::running);
   EXPECT_TRUE(estate().lives(instance->pid));
   EXPECT_EQ(estate().stops_heard("web"), 0);
@@ -136,7 +136,7 @@ TEST_P(AnyScm, PreparesAndReleasesAsOftenAsItIsAsked) {
   // Nobody stopped anything: all is as before.
   EXPECT_TRUE(eventually([&] { return estate().leftovers().empty(); }));
   EXPECT_EQ(client().service("web").state, ServiceState::running);
-  EXPECT_EQ(*client().service("web").instance, *instance);
+  EXPECT_EQ(client().service("web").instance, instance);
   ASSERT_TRUE(client().control(ControlOp::stop, "web"));
   EXPECT_TRUE(client().wait_until_gone("web"));
 }

@@ -72,7 +72,7 @@ TEST_P(AnyScm, StartsNothingThatAlreadyRuns) {
   const auto answer = client().control(ControlOp::start, "web");
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().kind, ErrorKind::already_running);
-  EXPECT_EQ(*client().service("web").instance, *instance);
+  EXPECT_EQ(client().service("web").instance, instance);
 }
 
 TEST_P(AnyScm, StopsNothingThatIsStopped) {
@@ -191,7 +191,7 @@ TEST_P(AnyScm, StartsNothingWhileItStops) {
   EXPECT_TRUE(answer.error().kind == ErrorKind::busy ||
               answer.error().kind == ErrorKind::already_running)
       << to_string(answer.error().kind);
-  EXPECT_EQ(*client().service("web").instance, *instance);
+  EXPECT_EQ(client().service("web").instance, instance);
   estate().cue("web", Cue::finish);
   ASSERT_TRUE(client().wait_until_gone("web"));
   // The start that was refused does not come afterwards.
@@ -213,10 +213,10 @@ TEST_P(AnyScm, PausesWhatCanBePaused) {
   }
   ASSERT_TRUE(answer) << answer.error().detail;
   ASSERT_TRUE(client().wait_for("web", ServiceState::paused));
-  EXPECT_EQ(*client().service("web").instance, *instance);
+  EXPECT_EQ(client().service("web").instance, instance);
   ASSERT_TRUE(client().control(ControlOp::resume, "web"));
   ASSERT_TRUE(client().wait_for("web", ServiceState::running));
-  EXPECT_EQ(*client().service("web").instance, *instance);
+  EXPECT_EQ(client().service("web").instance, instance);
   ASSERT_TRUE(client().control(ControlOp::pause, "web"));
   ASSERT_TRUE(client().wait_for("web", ServiceState::paused));
   ASSERT_TRUE(client().control(ControlOp::stop, "web"));
@@ -236,7 +236,7 @@ TEST_P(AnyScm, ReloadsWhatCanBeReloaded) {
     EXPECT_EQ(answer.error().kind, ErrorKind::control_not_accepted);
   }
   ASSERT_TRUE(client().wait_for("web", ServiceState::running));
-  EXPECT_EQ(*client().service("web").instance, *instance);
+  EXPECT_EQ(client().service("web").instance, instance);
 }
 
 TEST_P(AnyScm, TakesControlsForManyServicesAtOnce) {

@@ -42,7 +42,7 @@ TEST_P(AnyScm, ShowsTheProgressOfAStart) {
   EXPECT_EQ(client().service("web").state, ServiceState::start_pending);
   estate().cue("web", Cue::finish);
   ASSERT_TRUE(client().wait_for("web", ServiceState::running));
-  EXPECT_EQ(*client().service("web").instance, *before.instance);
+  EXPECT_EQ(client().service("web").instance, before.instance);
 }
 
 TEST_P(AnyScm, LeavesAHungServiceStopPendingAndAlive) {
@@ -54,7 +54,7 @@ TEST_P(AnyScm, LeavesAHungServiceStopPendingAndAlive) {
   outlast_the_scms_patience();
   client().scm().refresh({canonical("web")});
   EXPECT_EQ(client().service("web").state, ServiceState::stop_pending);
-  EXPECT_EQ(*client().service("web").instance, *instance);
+  EXPECT_EQ(client().service("web").instance, instance);
   EXPECT_TRUE(estate().lives(instance->pid));
   estate().cue("web", Cue::finish);
   ASSERT_TRUE(client().wait_until_gone("web"));

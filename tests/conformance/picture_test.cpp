@@ -103,7 +103,7 @@ TEST_P(AnyScm, FindsWhatRunsWhenItConnectsAnew) {
   ASSERT_NE(next, nullptr);
   EXPECT_EQ(next->service("web").state, ServiceState::running);
   ASSERT_TRUE(next->service("web").instance);
-  EXPECT_EQ(*next->service("web").instance, *instance);  // the same name for the same run
+  EXPECT_EQ(next->service("web").instance, instance);  // the same name for the same run
   EXPECT_EQ(next->service("web").instance->pid, instance->pid);
 }
 
@@ -115,7 +115,7 @@ TEST_P(AnyScm, ShowsTheSameInstanceToAllWhoLook) {
   ASSERT_TRUE(instance);
   // What one client does, or anybody else, the other sees without asking.
   ASSERT_TRUE(beside->wait_for("web", ServiceState::running));
-  EXPECT_EQ(*beside->service("web").instance, *instance);
+  EXPECT_EQ(beside->service("web").instance, instance);
 }
 
 TEST_P(AnyScm, WarnsOfNothingWhereNobodyIsKnown) {

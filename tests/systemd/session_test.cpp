@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <functional>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -25,6 +27,16 @@ Value text(const std::string& text) {
 
 CallReply refusal(const std::string& name) {
   return std::unexpected(CallError{.name = name, .message = "refused", .number = 1});
+}
+
+// For what no sink tells.
+bool eventually(const std::function<bool()>& true_now) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!true_now()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(Milliseconds(2));
+  }
+  return true;
 }
 
 class ASession : public ::testing::Test {
@@ -173,8 +185,7 @@ TEST_F(ASession, KeepsTheDropInUntilTheUnitIsStopped) {
                                   {"ExecMainExitTimestamp", Value(std::uint64_t{5})}});
   ASSERT_TRUE(wait([&] { return web().state == ServiceState::stopped; }));
   EXPECT_EQ(web().exit->code, 0);
-  while (has_record("web.service"))
-    std::this_thread::sleep_for(Milliseconds(2));
+  ASSERT_TRUE(eventually([&] { return !has_record("web.service"); }));
   EXPECT_FALSE(has_drop_in("web.service"));
   EXPECT_FALSE(drop_in_at_reload_);
   EXPECT_EQ(manager_.count("Reload"), 2);
@@ -206,8 +217,7 @@ TEST_F(ASession, SaysThatAnAnswerThatNeverCameMayHaveHadAnEffect) {
   manager_.answer("StopUnit", [](const Call&) { return std::nullopt; });
   ASSERT_TRUE(begin());
   const auto token = send(ControlOp::stop, web().instance);
-  while (manager_.count("StopUnit") == 0)
-    std::this_thread::sleep_for(Milliseconds(2));
+  ASSERT_TRUE(eventually([&] { return manager_.count("StopUnit") > 0; }));
   manager_.cut();
   const auto answered = answer(token);
   ASSERT_FALSE(answered);
@@ -312,8 +322,7 @@ TEST_F(ASession, FindsWhatAnAgentBeforeItHasLeft) {
   ASSERT_TRUE(files.write_drop_in("web.service", "[Service]\nTimeoutStopSec=infinity\n"));
   ASSERT_TRUE(begin());
   // It runs, and nobody stops it: the job that held it is over.
-  while (has_record("web.service"))
-    std::this_thread::sleep_for(Milliseconds(2));
+  ASSERT_TRUE(eventually([&] { return !has_record("web.service"); }));
   EXPECT_FALSE(has_drop_in("web.service"));
   EXPECT_EQ(manager_.orders(), std::vector<std::string>{"Reload"});
 }
@@ -326,8 +335,7 @@ TEST_F(ASession, SparesWhatStillStopsThoughAnAgentDiedBeforeItsDropIn) {
   const SparedFiles files(folder_ + "/spared", folder_ + "/units");
   ASSERT_TRUE(files.write_record("web.service", {.instance = kFirstKey, .jobs = {"01GONE"}}));
   ASSERT_TRUE(begin());
-  while (manager_.count("Reload") == 0)
-    std::this_thread::sleep_for(Milliseconds(2));
+  ASSERT_TRUE(eventually([&] { return manager_.count("Reload") > 0; }));
   EXPECT_TRUE(has_drop_in("web.service"));
   EXPECT_TRUE(has_record("web.service"));
 }
