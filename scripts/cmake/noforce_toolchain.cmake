@@ -63,6 +63,9 @@ if(WIN32)
   # One file that needs nothing but Windows 10 or Server 2016, with what Windows has against intruders.
   add_compile_definitions(_WIN32_WINNT=0x0A00 WINVER=0x0A00 WIN32_LEAN_AND_MEAN NOMINMAX)
   add_link_options(-static -Wl,--dynamicbase,--nxcompat,--high-entropy-va)
+  # GCC 12's library has std::type_info::operator== inline in C++23 and in its archive as well, and PE
+  # knows no weak symbols: whichever is not inlined would be there twice.
+  add_link_options(-Wl,--allow-multiple-definition)
 endif()
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
