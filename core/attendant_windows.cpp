@@ -143,10 +143,11 @@ class WindowsAttendant final : public Attendant {
 
   void give_up(const ControlToken& token, const std::string& service, const HookProcess& process,
                Milliseconds timeout) {
-    process.ask_to_end();
+    const bool asked = process.ask_to_end();
     std::string detail = "the hook '" + process.program() + "' of " + service +
                          " ran for longer than " + in_seconds(timeout) +
-                         "; it got Ctrl-Break and is left to end by itself";
+                         (asked ? "; it got Ctrl-Break and is left to end by itself"
+                                : "; it could not be asked to end, and is left to end by itself");
     if (const std::string line = process.last_line(); !line.empty()) detail += ": " + line;
     answer(token, fail(ErrorKind::hook_failed, std::move(detail), service));
   }

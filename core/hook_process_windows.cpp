@@ -192,15 +192,13 @@ bool HookProcess::wait(Milliseconds patience, const WindowsHandle& or_for) {
   return true;
 }
 
-void HookProcess::ask_to_end() const {
-  if (!own_console_) {
-    ::GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, pid_);
-    return;
-  }
+bool HookProcess::ask_to_end() const {
+  if (!own_console_) return ::GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, pid_) != 0;
   const std::lock_guard lock(console_mutex);
-  if (::AttachConsole(pid_) == 0) return;
-  ::GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, pid_);
+  if (::AttachConsole(pid_) == 0) return false;
+  const bool asked = ::GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, pid_) != 0;
   ::FreeConsole();
+  return asked;
 }
 
 Result<void> HookProcess::result(const std::string& service) const {

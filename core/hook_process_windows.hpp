@@ -26,7 +26,8 @@ class HookProcess {
   // waits for `patience` at most. True: it has ended, and its exit status is known.
   [[nodiscard]] bool wait(Milliseconds patience, const WindowsHandle& or_for);
   // Asks the process to end (Ctrl-Break, on its console), once; that is all that is ever done about it.
-  void ask_to_end() const;
+  // False: the system has no way to ask it.
+  [[nodiscard]] bool ask_to_end() const;
 
   // Success, or hook_failed with the exit status and the last line; once it has ended.
   [[nodiscard]] Result<void> result(const std::string& service) const;

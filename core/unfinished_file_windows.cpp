@@ -15,7 +15,7 @@ Fd make(const std::string& path, int& problem) {
   SECURITY_ATTRIBUTES attributes{.nLength = sizeof(SECURITY_ATTRIBUTES),
                                  .lpSecurityDescriptor = security.descriptor(),
                                  .bInheritHandle = FALSE};
-  const HANDLE made = ::CreateFileW(to_wide(path).c_str(), GENERIC_READ | GENERIC_WRITE | DELETE,
+  const HANDLE made = ::CreateFileW(to_wide(path).c_str(), GENERIC_READ | GENERIC_WRITE,
                                     FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
                                     security.descriptor() != nullptr ? &attributes : nullptr,
                                     CREATE_NEW, FILE_ATTRIBUTE_NORMAL, nullptr);
