@@ -8,6 +8,7 @@
 #include "agent/lock.hpp"
 #include "core/windows_security.hpp"
 #include "tests/agent/temporary_directory.hpp"
+#include "tests/support/windows_rights.hpp"
 
 namespace noforce::agent {
 namespace {
@@ -78,9 +79,9 @@ TEST(APrivateDirectory, IsMadeOnceAndForNobodyElse) {
 TEST(APrivateDirectory, IsRefusedWhereOthersMayEnterOrItIsNone) {
   const TemporaryDirectory dir;
   std::filesystem::create_directory(dir / "open");
-  std::filesystem::permissions(dir / "open", std::filesystem::perms::all);
+  ASSERT_TRUE(test::open_to_everybody(dir / "open"));
   const auto open = prepare_private_directory(dir / "open");
-  ASSERT_FALSE(open) << "Windows gave it to nobody else";
+  ASSERT_FALSE(open);
   EXPECT_EQ(open.error().kind, ErrorKind::access_denied);
   const auto file = prepare_private_directory(dir.write("file", "x"));
   ASSERT_FALSE(file);

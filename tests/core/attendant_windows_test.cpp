@@ -114,6 +114,8 @@ TEST_F(AHook, IsAskedToEndPastItsLimitAndTheStepFails) {
   const Error error = failure({puppet(), "obey", file}, Milliseconds{1500});
   EXPECT_EQ(error.kind, ErrorKind::hook_failed);
   EXPECT_THAT(error.detail, HasSubstr("ran for longer than 1500 ms"));
+  // Wine attaches to another's console and refuses to send there; Windows documents both.
+  if (error.detail.find("could not be asked") != std::string::npos) GTEST_SKIP() << error.detail;
   EXPECT_EQ(wait_for_contents(file), "done") << "it got no Ctrl-Break";
 }
 

@@ -9,6 +9,7 @@
 #include "core/journal_reserve.hpp"
 #include "core/windows_security.hpp"
 #include "tests/core/journal_samples.hpp"
+#include "tests/support/windows_rights.hpp"
 
 namespace noforce {
 namespace {
@@ -45,8 +46,8 @@ TEST_F(TheJournalOnWindows, KeepsWhatItWasGivenAndIsForNobodyElse) {
 
 TEST_F(TheJournalOnWindows, IsClosedToOthersWhereItWasOpen) {
   open().reset();
-  std::filesystem::permissions(path_, std::filesystem::perms::all);
-  ASSERT_TRUE(rights_of_others(path_)->may_read) << "Windows gave it to nobody else";
+  ASSERT_TRUE(test::open_to_everybody(path_));
+  ASSERT_TRUE(rights_of_others(path_)->may_read);
   open().reset();
   EXPECT_FALSE(rights_of_others(path_)->may_read);
 }

@@ -56,7 +56,8 @@ int wmain(int argc, wchar_t** argv) {
   if (what == L"obey" && argc == 3) {
     std::printf("waiting\n");
     std::fflush(stdout);
-    WaitForSingleObject(told, INFINITE);
+    constexpr DWORD patience = 20'000;  // so that nothing is left of a test that failed
+    if (WaitForSingleObject(told, patience) != WAIT_OBJECT_0) return 8;
     write(argv[2]);
     return 0;
   }
