@@ -644,6 +644,9 @@ TEST_F(APaperScm, IsNotAskedToStopTheAgentNorWhatItNeeds) {
   EXPECT_EQ(scm_->off_limits("Base"),
             "this agent's own service needs Base and would go down with it");
   EXPECT_NE(scm_->off_limits("EventLog"), "");
+  EXPECT_EQ(scm_->off_limits("RpcSs"), "");  // stopped it carries nothing, and may be started
+  paper_->run("RpcSs");
+  ASSERT_TRUE(wait_for("RpcSs", ServiceState::running));
   EXPECT_NE(scm_->off_limits("RpcSs"), "");
   EXPECT_EQ(scm_->off_limits("W3SVC"), "");
   ASSERT_TRUE(begin("w3svc"));  // by name, while it does not run as that service

@@ -167,7 +167,11 @@ std::string why_off_limits(std::string_view service, const Picture& picture,
   if (std::find(needed.begin(), needed.end(), service) != needed.end()) {
     return "this agent's own service needs " + std::string(service) + " and would go down with it";
   }
-  if (std::find(kCarriers.begin(), kCarriers.end(), folded(service)) != kCarriers.end()) {
+  const Service* known = picture.find(service);
+  const bool carries =
+      known != nullptr && is_up(known->state) &&
+      std::find(kCarriers.begin(), kCarriers.end(), folded(service)) != kCarriers.end();
+  if (carries) {
     return "Windows itself, the service manager included, is reached through " +
            std::string(service);
   }

@@ -71,7 +71,7 @@ class WindowsScm final : public Scm {
 };
 
 // Why no job may touch `service`: it is in `own` (a process of the agent's line), it is
-// `own_service`, one of those needs it, or it is what every call to the SCM goes through. Pure.
+// `own_service`, one of those needs it, or it is up and every call to the SCM goes through it. Pure.
 [[nodiscard]] std::string why_off_limits(std::string_view service, const Picture& picture,
                                          const std::set<std::int64_t>& own,
                                          std::string_view own_service);
