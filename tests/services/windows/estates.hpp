@@ -23,10 +23,10 @@ struct Estate {
   std::vector<EstateService> services;  // each after what it depends on
 };
 
-// What of Windows the estates depend on. A system that has not got one of these gets a stand-in, hosted
+// What of Windows the estates depend on (LanmanServer, which MSExchangeSA needs too, is there and disabled
+// under Wine, so it is left out). A system that has not got one of these gets a stand-in, hosted
 // as the others are.
-inline constexpr std::string_view kOfWindows[] = {"RpcSs",        "SamSs",    "HTTP",
-                                                  "LanmanServer", "EventLog", "EXIFS"};
+inline constexpr std::string_view kOfWindows[] = {"RpcSs", "SamSs", "HTTP", "EventLog", "EXIFS"};
 
 inline const Estate kIis6{
     "iis6",
@@ -47,7 +47,7 @@ inline const Estate kIis6{
         {"MSExchangeSA",
          "Microsoft Exchange System Attendant",
          "",
-         {"RpcSs", "LanmanServer", "EventLog"},
+         {"RpcSs", "EventLog"},
          "",
          true},
         {"MSExchangeIS",

@@ -15,6 +15,11 @@ constexpr const char* kAccepted = "stop pause";
 constexpr unsigned long kFlushStep = 100;
 constexpr unsigned long kLook = 50;  // how often a rest looks into the control file
 
+long long now_us() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
 std::wstring wide(const std::string& text) {
   return {text.begin(), text.end()};  // names of services are ASCII here
 }
@@ -54,6 +59,8 @@ void Hosted::run() {
 void Hosted::stopped(unsigned long own_code) {
   status_.dwWin32ExitCode = own_code == 0 ? NO_ERROR : ERROR_SERVICE_SPECIFIC_ERROR;
   status_.dwServiceSpecificExitCode = own_code;
+  std::ofstream(folder_ / (name_ + ".times"), std::ios::app | std::ios::binary)
+      << "stopped " << now_us() << "\n";
   report(SERVICE_STOPPED);
 }
 

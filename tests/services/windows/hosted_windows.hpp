@@ -18,7 +18,8 @@ namespace services::windows {
 
 class Hosted {
  public:
-  // Its files are FOLDER\NAME.control, .events (a line each: "stop", "running"...), .spool.
+  // Its files are FOLDER\NAME.control, .events (a line each: "stop", "running"...), .times ("stopped
+  // MICROSECONDS", since 1970, right before it is reported), .spool.
   Hosted(std::filesystem::path folder, std::string name, bool shared);
 
   // ServiceMain: from the start until STOPPED is reported.

@@ -3,10 +3,14 @@
 //   svc_hosted install iis6|iis7 FOLDER          an estate (estates.hpp)
 //   svc_hosted install FOLDER NAME [DEPENDENCY...]   one service of its own process
 //   svc_hosted remove iis6|iis7 | NAME...
+//   svc_hosted poll NAME MS                      looks each MS until NAME is stopped; when it saw that, in
+//                                                microseconds since 1970
+//   svc_hosted end PID                           by force, as IISReset does; for what tests set beside
 //   svc_hosted host own|shared FOLDER NAME...    what the service manager runs
 //
 // How a service behaves stands in FOLDER\NAME.control (behaviour.hpp); what it did, in FOLDER\NAME.events.
 
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -49,6 +53,31 @@ int host(const std::vector<std::string>& words) {
   return StartServiceCtrlDispatcherW(table.data()) ? 0 : 1;
 }
 
+// As tools without notifications do it (.NET's ServiceController: every 250 ms).
+int poll(const std::string& name, unsigned long interval) {
+  const SC_HANDLE manager = OpenSCManagerW(nullptr, nullptr, SC_MANAGER_CONNECT);
+  const SC_HANDLE service =
+      OpenServiceW(manager, std::wstring(name.begin(), name.end()).c_str(), SERVICE_QUERY_STATUS);
+  SERVICE_STATUS status{};
+  while (QueryServiceStatus(service, &status) && status.dwCurrentState != SERVICE_STOPPED)
+    Sleep(interval);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  std::printf("%lld\n", static_cast<long long>(
+                            std::chrono::duration_cast<std::chrono::microseconds>(now).count()));
+  CloseServiceHandle(service);
+  CloseServiceHandle(manager);
+  return status.dwCurrentState == SERVICE_STOPPED ? 0 : 1;
+}
+
+// What noforce never does, so that tests can show what it costs.
+int end_by_force(const std::string& pid) {
+  const HANDLE process = OpenProcess(PROCESS_TERMINATE, FALSE, std::stoul(pid));
+  if (process == nullptr) return 1;
+  const BOOL ended = TerminateProcess(process, 1);  // never-kills: the peer, for comparison
+  CloseHandle(process);
+  return ended ? 0 : 1;
+}
+
 const Estate* estate(const std::string& name) {
   if (name == kIis6.name) return &kIis6;
   return name == kIis7.name ? &kIis7 : nullptr;
@@ -77,6 +106,8 @@ int wmain(int argc, wchar_t** argv) {
     words.push_back(narrow(argv[n]));
   if (words.size() >= 4 && words[0] == "host") return host(words);
   if (words.size() >= 3 && words[0] == "install") return install(words);
+  if (words.size() == 3 && words[0] == "poll") return poll(words[1], std::stoul(words[2]));
+  if (words.size() == 2 && words[0] == "end") return end_by_force(words[1]);
   if (words.size() >= 2 && words[0] == "remove") return remove(words);
   std::fprintf(stderr, "say install, remove or host; see the top of main_windows.cpp\n");
   return 2;

@@ -1,0 +1,30 @@
+// The samples for Windows: each is taken as it is by the build that they are for.
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "config/load.hpp"
+
+namespace noforce::config {
+namespace {
+
+std::string text_of(const std::string& sample) {
+  std::ifstream file(std::string(NOFORCE_SOURCE_DIR) + "/config/" + sample);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+TEST(TheSampleForWindows, IsTakenAsItIs) {
+  for (const std::string sample : {"windows-iis6.toml", "windows-iis7.toml"}) {
+    const auto settings = parse(text_of(sample), "", MachineChecks::no);
+    ASSERT_TRUE(settings.has_value()) << sample << ": " << to_string(settings.error().front());
+    EXPECT_EQ(settings->scm.backend, Backend::windows);
+    ASSERT_FALSE(settings->policies.groups.empty()) << sample;
+    EXPECT_FALSE(settings->policies.groups_of("W3SVC").empty()) << sample;
+  }
+}
+
+}  // namespace
+}  // namespace noforce::config
