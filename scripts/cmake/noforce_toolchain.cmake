@@ -78,8 +78,6 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_compile_options(-fstack-protector-strong)
   if(WIN32)
     add_link_options(-s -fstack-protector-strong)  # libssp, which glibc has inside
-    # C++23 makes std::type_info::operator== inline, and GCC 12's library for MinGW defines it as well.
-    add_link_options(-Wl,--allow-multiple-definition)
   endif()
   # With _FORTIFY_SOURCE glibc asks for more results to be used, and GCC takes no cast to void for an
   # answer. The other builds keep the warning: [[nodiscard]] is held there.
