@@ -10,7 +10,7 @@ import { spawn } from 'node:child_process';
 import { Machine } from '../windows/machine.mjs';
 
 const rounds = Number(process.argv[2] ?? 50);
-const machine = new Machine('nf-bench', { port: 18944 });
+const machine = new Machine('nf-agent', { port: 18944 });
 const name = 'FTPSVC';
 
 const stoppedAt = () => Number(readFileSync(join(machine.folder, 'estate', `${name}.times`), 'utf8').trim().split('\n').at(-1).split(' ')[1]);
@@ -27,6 +27,7 @@ function pollOnce() {
 
 machine.install('iis7');
 await machine.startAgent();
+await machine.done('stop', name, { dependents: 'include' }); // what a run that was broken off has left
 const ours = [];
 const polled = [];
 try {
