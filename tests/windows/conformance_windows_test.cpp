@@ -158,7 +158,7 @@ class RealEstate final : public Estate {
     }
     const fs::path next = folder_ / (canonical(name) + ".next");
     std::ofstream(next) << text;  // the first line of a key counts
-    fs::rename(next, folder_ / (canonical(name) + ".control"));
+    real::put_in_place(next, folder_ / (canonical(name) + ".control"));
   }
 
   void bring_down(Client& client, const std::string& name) {

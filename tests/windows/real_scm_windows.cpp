@@ -64,7 +64,7 @@ void ARealScm::uninstall(const std::string& name) {
 void ARealScm::behave(const std::string& service, const std::string& lines) {
   const fs::path next = folder_ / (service + ".next");
   std::ofstream(next) << lines;
-  fs::rename(next, folder_ / (service + ".control"));
+  put_in_place(next, folder_ / (service + ".control"));
 }
 
 std::vector<std::string> ARealScm::events(const std::string& service) const {
@@ -106,6 +106,16 @@ Result<void> ARealScm::answer(const ControlToken& token) {
     return fail(ErrorKind::internal, "no answer came");
   }
   return *listener_.answer(token);
+}
+
+void put_in_place(const fs::path& from, const fs::path& to) {
+  std::error_code failed;
+  for (int tries = 0; tries < 500; ++tries) {
+    fs::rename(from, to, failed);
+    if (!failed) return;
+    Sleep(10);
+  }
+  ADD_FAILURE() << to.string() << ": " << failed.message();
 }
 
 bool runs(std::int64_t pid) {

@@ -60,6 +60,8 @@ class ARealScm : public ::testing::Test {
 
 // Where svc_hosted is.
 [[nodiscard]] std::string host_program();
+// Renames, also while the one that is replaced is being read, which Windows refuses meanwhile.
+void put_in_place(const std::filesystem::path& from, const std::filesystem::path& to);
 // Whether a process of this number runs.
 [[nodiscard]] bool runs(std::int64_t pid);
 

@@ -96,7 +96,7 @@ void Looker::serve_mailbox() {
     if (auto* control = std::get_if<Control>(&request)) submit(std::move(*control));
     if (auto* done = std::get_if<Carried>(&request)) carried(*done);
     if (auto* ask = std::get_if<Prepare>(&request)) prepare(*ask);
-    if (auto* free = std::get_if<Release>(&request)) prepared_.erase(free->job);
+    if (auto* free = std::get_if<Release>(&request)) release(free->job);
     if (auto* watch = std::get_if<Watch>(&request)) {
       watched_ = {watch->services.begin(), watch->services.end()};
       for (const auto& name : watched_)
@@ -518,6 +518,16 @@ void Looker::prepare(const Prepare& prepare) {
   for (const auto& name : prepare.services)
     look(name);  // opens its process, and asks to hear of it
   prepare.reply->give({});
+}
+
+// Who is no longer looked at closely is no longer held open: a service that is cannot be deleted.
+void Looker::release(const std::string& job) {
+  if (prepared_.erase(job) == 0) return;
+  calls_->forget_services();
+  for (auto& [name, entry] : entries_) {
+    entry.armed = false;
+    if (is_close(name, entry)) entry.due = clock_.mono();
+  }
 }
 
 void Looker::publish() {

@@ -97,6 +97,7 @@ class Looker {
   void refuse(const ControlToken& token, Error error);
 
   void prepare(const Prepare& prepare);
+  void release(const std::string& job);
   void publish();
 
   std::shared_ptr<Calls> calls_;
