@@ -1,5 +1,6 @@
 #include "core/scm/systemd/spared_units.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/log.hpp"
@@ -9,6 +10,8 @@ namespace noforce::systemd {
 namespace {
 
 constexpr Milliseconds kAgain{5'000};
+// What follows the end of a stop at once, a start above all, is not to wait for a daemon-reload.
+constexpr Milliseconds kRest{500};
 
 }  // namespace
 
@@ -117,12 +120,26 @@ std::optional<MonoTime> SparedUnits::sweep() {
   if (spared_.empty()) return std::nullopt;
   if (clock_.mono() < not_before_) return not_before_;
   put_back_in_place();
+  const MonoTime now = clock_.mono();
+  std::optional<MonoTime> again;
   std::vector<std::string> leaving;
-  for (const auto& [unit, spared] : spared_) {
-    if (!spared.is_leaving && !is_needed(spared, world_.seen(unit))) leaving.push_back(unit);
+  for (auto& [unit, spared] : spared_) {
+    if (spared.is_leaving) continue;
+    if (is_needed(spared, world_.seen(unit))) {
+      spared.needless_since.reset();
+      continue;
+    }
+    if (!spared.needless_since) spared.needless_since = now;
+    const MonoTime due = *spared.needless_since + kRest;
+    if (now >= due) {
+      leaving.push_back(unit);
+    } else {
+      again = std::min(due, again.value_or(due));
+    }
   }
   if (!leaving.empty()) leave(leaving);
-  return clock_.mono() < not_before_ ? std::optional(not_before_) : std::nullopt;
+  if (clock_.mono() < not_before_) return not_before_;
+  return again;
 }
 
 // An agent before this one died between the record and the drop-in of what still stops.

@@ -59,6 +59,7 @@ class SparedUnits {
   struct Spared {
     SparedRecord record;
     std::string drop_in;
+    std::optional<MonoTime> needless_since;
     int waiting = 0;           // calls of spare() that are not answered yet
     bool is_loaded = false;    // systemd has read the drop-in
     bool is_stopping = false;  // a stop of ours was sent to the instance in the record
