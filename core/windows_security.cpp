@@ -168,18 +168,13 @@ PrivateSecurity::~PrivateSecurity() {
 
 Result<void> close_to_others(const std::string& path) {
   const PrivateSecurity security;
-  DWORD problem = ERROR_NOT_ENOUGH_MEMORY;
-  BOOL is_there = FALSE;
-  BOOL by_default = FALSE;
-  PACL list = nullptr;
-  if (security.descriptor() != nullptr &&
-      ::GetSecurityDescriptorDacl(security.descriptor(), &is_there, &list, &by_default) != 0) {
-    std::wstring name = to_wide(path);
-    problem =
-        ::SetNamedSecurityInfoW(name.data(), SE_FILE_OBJECT,
-                                DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
-                                nullptr, nullptr, list, nullptr);
-  }
+  // As it stands, with nothing of the directory's: the list says that it is protected.
+  const bool done =
+      security.descriptor() != nullptr &&
+      ::SetFileSecurityW(to_wide(path).c_str(),
+                         DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION,
+                         security.descriptor()) != 0;
+  const DWORD problem = done ? ERROR_SUCCESS : ::GetLastError();
   if (problem == ERROR_SUCCESS) return {};
   return windows_error(windows_kind(problem), path + " cannot be closed to others", problem);
 }

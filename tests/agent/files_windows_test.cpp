@@ -79,7 +79,7 @@ TEST(APrivateDirectory, IsMadeOnceAndForNobodyElse) {
 TEST(APrivateDirectory, IsRefusedWhereOthersMayEnterOrItIsNone) {
   const TemporaryDirectory dir;
   std::filesystem::create_directory(dir / "open");
-  ASSERT_TRUE(test::open_to_everybody(dir / "open"));
+  ASSERT_TRUE(noforce::test::open_to_everybody(dir / "open"));
   const auto open = prepare_private_directory(dir / "open");
   ASSERT_FALSE(open);
   EXPECT_EQ(open.error().kind, ErrorKind::access_denied);
