@@ -141,7 +141,8 @@ TEST_F(Administration, RefusesWhatItCannotRead) {
 
 TEST(AskingWithoutAnAgent, DoesItOnTheJournalItself) {
   const TemporaryDirectory dir;
-  const StateDir state(dir.path());
+  const StateDir state(dir / "state");
+  ASSERT_TRUE(prepare_private_directory(state.path()));
   const auto made = ask(state, {{"do", "token.create"}, {"name", "a"}, {"role", "viewer"}});
   ASSERT_TRUE(made) << made.error().detail;
   const auto list = ask(state, {{"do", "token.list"}});
@@ -157,7 +158,8 @@ TEST(AskingWithoutAnAgent, SaysHowToMakeAStateDirectoryThatIsMissing) {
 
 TEST(AskingAnAgent, ThatHoldsTheLockAndDoesNotListenIsUnreachable) {
   const TemporaryDirectory dir;
-  const StateDir state(dir.path());
+  const StateDir state(dir / "state");
+  ASSERT_TRUE(prepare_private_directory(state.path()));
   const auto lock = Lock::take(state.lock());
   ASSERT_TRUE(lock);
   const auto asked = ask(state, {{"do", "token.list"}});
