@@ -29,11 +29,15 @@ supervisor::SeeToKeeper wish_for_keeper(OpenerLine* opener) {
   };
 }
 
+// Root's own one where the agent's part has a user of its own.
+std::string keepers_directory(const ScmParts& parts) {
+  return parts.opener != nullptr ? parts.settings.server.keeper_dir : parts.state_dir;
+}
+
 class Supervisor final : public ChosenScm {
  public:
   explicit Supervisor(ScmParts parts)
-      : scm_({.state_dir = parts.opener != nullptr ? parts.settings.server.keeper_dir
-                                                   : std::move(parts.state_dir),
+      : scm_({.state_dir = keepers_directory(parts),
               .executable = this_executable(),
               .keeper_args = {},
               .specs = parts.settings.services,
