@@ -21,29 +21,33 @@ struct Started {
   bool ok = false;
 };
 
+// Windows has no sentence for these in its message table everywhere, and where it has one it is a long
+// one; these are as other systems say them.
 struct Name {
   int number;
   const char* name;
+  const char* text;
 };
 
 constexpr auto names = std::to_array<Name>({
-    {WSAEINTR, "WSAEINTR"},
-    {WSAEACCES, "WSAEACCES"},
-    {WSAEINVAL, "WSAEINVAL"},
-    {WSAEMFILE, "WSAEMFILE"},
-    {WSAEWOULDBLOCK, "WSAEWOULDBLOCK"},
-    {WSAENOTSOCK, "WSAENOTSOCK"},
-    {WSAEAFNOSUPPORT, "WSAEAFNOSUPPORT"},
-    {WSAEADDRINUSE, "WSAEADDRINUSE"},
-    {WSAEADDRNOTAVAIL, "WSAEADDRNOTAVAIL"},
-    {WSAENETDOWN, "WSAENETDOWN"},
-    {WSAENETUNREACH, "WSAENETUNREACH"},
-    {WSAECONNABORTED, "WSAECONNABORTED"},
-    {WSAECONNRESET, "WSAECONNRESET"},
-    {WSAENOBUFS, "WSAENOBUFS"},
-    {WSAETIMEDOUT, "WSAETIMEDOUT"},
-    {WSAECONNREFUSED, "WSAECONNREFUSED"},
-    {WSAEHOSTUNREACH, "WSAEHOSTUNREACH"},
+    {WSAEINTR, "WSAEINTR", "Interrupted"},
+    {WSAEACCES, "WSAEACCES",
+     "Permission denied, or another program holds the address for itself alone"},
+    {WSAEINVAL, "WSAEINVAL", "Invalid argument"},
+    {WSAEMFILE, "WSAEMFILE", "Too many open sockets"},
+    {WSAEWOULDBLOCK, "WSAEWOULDBLOCK", "Resource temporarily unavailable"},
+    {WSAENOTSOCK, "WSAENOTSOCK", "Not a socket"},
+    {WSAEAFNOSUPPORT, "WSAEAFNOSUPPORT", "Address family not supported"},
+    {WSAEADDRINUSE, "WSAEADDRINUSE", "Address already in use"},
+    {WSAEADDRNOTAVAIL, "WSAEADDRNOTAVAIL", "Cannot assign requested address"},
+    {WSAENETDOWN, "WSAENETDOWN", "Network is down"},
+    {WSAENETUNREACH, "WSAENETUNREACH", "Network is unreachable"},
+    {WSAECONNABORTED, "WSAECONNABORTED", "Connection aborted"},
+    {WSAECONNRESET, "WSAECONNRESET", "Connection reset by peer"},
+    {WSAENOBUFS, "WSAENOBUFS", "No buffer space available"},
+    {WSAETIMEDOUT, "WSAETIMEDOUT", "Connection timed out"},
+    {WSAECONNREFUSED, "WSAECONNREFUSED", "Connection refused"},
+    {WSAEHOSTUNREACH, "WSAEHOSTUNREACH", "No route to host"},
 });
 
 // Connecting to a free port of the ephemeral range on this machine can, once in some ten thousand
@@ -106,7 +110,8 @@ void forget_socket_error() {
 }
 
 std::string socket_error_text(int number) {
-  return windows_text(static_cast<unsigned long>(number));
+  const auto* const found = std::ranges::find(names, number, &Name::number);
+  return found == names.end() ? windows_text(static_cast<unsigned long>(number)) : found->text;
 }
 
 std::string socket_error_name(int number) {
