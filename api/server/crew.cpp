@@ -35,7 +35,7 @@ void Crew::grow() {
     threads_.splice(threads_.begin(), made);
     ++staying_;
   } catch (const std::exception&) {
-    // Neither a thread nor memory for one to be had: those that are there have to do.
+    made.clear();  // no thread to be had, or no memory: those that are there have to do
   }
 }
 
