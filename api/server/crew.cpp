@@ -16,6 +16,10 @@ constexpr std::size_t kLeast = 2;
 // Threads leave after a rush; what its connections held is free by then, and scattered.
 void give_memory_back() {
 #if defined(__GLIBC__)
+  // One at a time: it goes through all threads' heaps. And where a sanitizer allocates in the place of
+  // glibc, the first call sets glibc's allocator up, which it does for one thread only.
+  static Mutex one_at_a_time;
+  const MutexLock lock(one_at_a_time);
   (void)::malloc_trim(0);
 #endif
 }
