@@ -91,6 +91,10 @@ constexpr auto backend_names =
                                                          {Backend::systemd, "systemd"},
                                                          {Backend::windows, "windows"}});
 
+// Of systemd's units, those that may be listed.
+constexpr auto unit_types =
+    std::to_array<std::string_view>({"service", "socket", "timer", "path", "target"});
+
 // "'supervisor' and 'systemd'"
 std::string built_backends() {
   std::string out;
@@ -281,9 +285,7 @@ class Reader {
                                                   "; it has " + built_backends());
     }
     for (std::size_t i = 0; i < settings_.scm.types.size(); ++i) {
-      constexpr std::array<std::string_view, 5> known{"service", "socket", "timer", "path",
-                                                      "target"};
-      if (std::ranges::find(known, settings_.scm.types[i]) != known.end()) continue;
+      if (std::ranges::find(unit_types, settings_.scm.types[i]) != unit_types.end()) continue;
       report_.at(element_of(*table, "types", i),
                  "'types' holds service, socket, timer, path and target, and " +
                      shown(settings_.scm.types[i]) + " is none of them");
@@ -293,13 +295,13 @@ class Reader {
     }
   }
 
-  // What only the supervisor can do, beside systemd.
+  // What only the supervisor can do, beside a service manager with a life of its own.
   void supervisor_only() {
-    if (settings_.scm.backend != Backend::systemd) return;
+    if (settings_.scm.backend == Backend::supervisor) return;
     if (const auto* services = root_["service"].as_array(); services != nullptr) {
       report_.at(*services->get(0),
                  "[[service]] is for the backend 'supervisor'; with another one the services are "
-                 "those of its own service manager");
+                 "those of its own service manager, which needs nothing said about them here");
     }
     if (const auto* table = root_["supervisor"].as_table();
         table != nullptr && settings_.on_exit == OnExit::stop) {
@@ -307,8 +309,10 @@ class Reader {
                  "'on_exit' is for the backend 'supervisor'; the services of another one are not "
                  "stopped with the agent");
     }
-    if (const auto* table = root_["server"].as_table();
-        table != nullptr && !settings_.server.user.empty()) {
+    // On Windows there is none at all (find_user).
+    if (const auto* table = root_["server"].as_table(); table != nullptr &&
+                                                        !settings_.server.user.empty() &&
+                                                        settings_.scm.backend == Backend::systemd) {
       report_.at(place_of(*table, "user"),
                  "'user' is for the backend 'supervisor'; with another one start the agent as the "
                  "user that it is to be");
@@ -318,12 +322,11 @@ class Reader {
   // As the backend writes it: "nginx" is "nginx.service" to systemd.
   [[nodiscard]] std::string canonical(std::string service) const {
     if (settings_.scm.backend != Backend::systemd) return service;
-    constexpr std::array<std::string_view, 5> types{".service", ".socket", ".timer", ".path",
-                                                    ".target"};
-    const bool typed = std::ranges::any_of(
-        types, [&service](std::string_view type) { return service.ends_with(type); });
-    if (!typed) service += types.front();
-    return service;
+    const std::size_t dot = service.rfind('.');
+    const std::string_view type =
+        dot == std::string::npos ? "" : std::string_view(service).substr(dot + 1);
+    const bool typed = std::ranges::find(unit_types, type) != unit_types.end();
+    return typed ? service : service + ".service";
   }
 
   void on_exit() {
@@ -414,12 +417,7 @@ class Reader {
   }
 
   void service(const toml::table& table) {
-    if (settings_.scm.backend == Backend::windows) {
-      report_.at(table,
-                 "[[service]] is for the supervisor: the services of this machine are those "
-                 "of Windows, which needs nothing said about them here");
-      return;
-    }
+    if (settings_.scm.backend != Backend::supervisor) return;  // supervisor_only() says so
     supervisor::ServiceSpec spec;
     read(table, "name", spec.name);
     if (table["name"].is_string()) service_name(table, spec.name);

@@ -61,7 +61,9 @@ TEST_F(OnWindows, WhatBelongsToLinuxIsRefusedWithASentence) {
   EXPECT_THAT(mistakes("[scm]\nbackend = 'supervisor'\n"),
               HasSubstr("this build has no backend 'supervisor'"));
   EXPECT_THAT(mistakes("[[service]]\nname = 'w3svc'\ncommand = ['C:\\a.exe']\n"),
-              HasSubstr("the services of this machine are those of Windows"));
+              HasSubstr("the services are those of its own service manager"));
+  EXPECT_THAT(mistakes("[supervisor]\non_exit = 'stop'\n"),
+              HasSubstr("'on_exit' is for the backend 'supervisor'"));
 }
 
 TEST_F(OnWindows, APolicyAndAGroupNameServicesThatTheScmKnows) {

@@ -12,7 +12,7 @@
 
 #include "core/graph.hpp"
 #include "core/job.hpp"
-#include "tests/windows/listener.hpp"
+#include "tests/support/listener.hpp"
 #include "tests/windows/paper_scm.hpp"
 
 namespace noforce::windows::testing {
@@ -22,6 +22,8 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+
+constexpr std::chrono::seconds kBroken{40};  // only broken code waits for so long
 
 // Holds the thread that sends a control, until the test lets it go.
 class Gate {
@@ -95,7 +97,7 @@ class APaperScm : public ::testing::Test {
 
   fs::path folder_;
   std::shared_ptr<PaperScm> paper_;
-  Listener listener_;
+  test::Listener listener_;
   std::unique_ptr<WindowsScm> scm_;
   std::uint32_t next_ = 1;
 };

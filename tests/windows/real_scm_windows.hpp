@@ -12,7 +12,7 @@
 
 #include "core/scm/windows/backend.hpp"
 #include "tests/services/windows/installer_windows.hpp"
-#include "tests/windows/listener.hpp"
+#include "tests/support/listener.hpp"
 
 namespace noforce::windows::testing {
 
@@ -48,7 +48,7 @@ class ARealScm : public ::testing::Test {
   Result<void> control(ControlOp op, const std::string& name) { return answer(send(op, name)); }
 
   std::filesystem::path folder_;
-  Listener listener_;
+  test::Listener listener_;
   std::unique_ptr<WindowsScm> scm_;
 
  private:
