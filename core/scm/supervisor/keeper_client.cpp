@@ -46,7 +46,8 @@ KeeperClient::KeeperClient(Options options, Outlets outlets, Mailbox& mailbox, i
       }) {}
 
 void KeeperClient::run() {
-  mailbox_watch_ = loop_.watch(mailbox_.fd(), EPOLLIN, [this](std::uint32_t) { serve_mailbox(); });
+  mailbox_watch_ =
+      loop_.watch(mailbox_.wake().fd(), EPOLLIN, [this](std::uint32_t) { serve_mailbox(); });
   away_since_ = std::chrono::steady_clock::now();
   (void)inventory_.take_inventory_changed();
   connect();

@@ -130,14 +130,14 @@ SystemdScm::~SystemdScm() {
 }
 
 Result<void> SystemdScm::start(ScmSink& sink, Milliseconds patience) {
-  auto ready = std::make_shared<Promise>();
+  auto ready = std::make_shared<Reply<Result<void>>>();
   thread_ = std::thread([this, ready, sink = &sink] {
     try {
       Session session({.open = options_.open,
                        .files = SparedFiles(options_.state_dir + "/spared", options_.runtime_dir),
                        .may_disarm = options_.may_disarm,
                        .begun = options_.begun},
-                      {.ready = ready, .sink = sink}, shared_, inbox_, clock_);
+                      {.ready = ready, .sink = sink}, shared_, mailbox_, clock_);
       session.run();
     } catch (const std::exception& failure) {
       log_error("systemd", std::string("its thread ended: ") + failure.what());
@@ -161,7 +161,7 @@ Result<void> SystemdScm::start(ScmSink& sink, Milliseconds patience) {
 
 void SystemdScm::stop() {
   if (!thread_.joinable()) return;
-  inbox_.post(Leave{});
+  mailbox_.post(Leave{});
   thread_.join();
 }
 
@@ -176,19 +176,19 @@ PicturePtr SystemdScm::snapshot() const {
 }
 
 void SystemdScm::refresh(const std::vector<std::string>& services) {
-  inbox_.post(LookAgain{services});
+  mailbox_.post(LookAgain{services});
 }
 
 void SystemdScm::watch(const std::vector<std::string>& services) {
-  inbox_.post(Watch{services});
+  mailbox_.post(Watch{services});
 }
 
 Result<void> SystemdScm::prepare(const std::string& job, const std::vector<std::string>& services) {
   if (!thread_.joinable()) {
     return fail(ErrorKind::scm_unavailable, "the agent is not connected to systemd");
   }
-  auto done = std::make_shared<Promise>();
-  inbox_.post(Prepare{job, services, done});
+  auto done = std::make_shared<Reply<Result<void>>>();
+  mailbox_.post(Prepare{job, services, done});
   if (auto result = done->wait(clock_.mono() + kPreparePatience)) return *result;
   return fail(ErrorKind::timeout, "systemd has not read its files again within " +
                                       std::to_string(kPreparePatience.count() / 1000) +
@@ -196,11 +196,11 @@ Result<void> SystemdScm::prepare(const std::string& job, const std::vector<std::
 }
 
 void SystemdScm::release(const std::string& job) {
-  inbox_.post(Release{job});
+  mailbox_.post(Release{job});
 }
 
 void SystemdScm::submit(Control control) {
-  inbox_.post(std::move(control));
+  mailbox_.post(std::move(control));
 }
 
 std::vector<std::string> SystemdScm::plan_warnings(std::string_view service) const {

@@ -17,7 +17,7 @@
 
 #include "core/clock.hpp"
 #include "core/scm/port.hpp"
-#include "core/scm/systemd/inbox.hpp"
+#include "core/scm/systemd/mailbox.hpp"
 #include "core/scm/systemd/session.hpp"
 #include "core/scm/systemd/wire.hpp"
 
@@ -64,7 +64,7 @@ class SystemdScm final : public Scm {
   const std::set<std::string, std::less<>> own_units_;  // that this process runs in
   const std::set<std::int64_t> own_ancestors_;          // this process and all above it
   mutable Shared shared_;
-  Inbox inbox_;
+  Mailbox mailbox_;
   std::thread thread_;
 };
 

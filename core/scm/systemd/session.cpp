@@ -29,11 +29,12 @@ Error away() {
 
 }  // namespace
 
-Session::Session(Options options, Outlets outlets, Shared& shared, Inbox& inbox, const Clock& clock)
+Session::Session(Options options, Outlets outlets, Shared& shared, Mailbox& mailbox,
+                 const Clock& clock)
     : options_(std::move(options)),
       outlets_(std::move(outlets)),
       shared_(shared),
-      inbox_(inbox),
+      mailbox_(mailbox),
       clock_(clock),
       spared_(*this, options_.files, clock) {}
 
@@ -46,7 +47,7 @@ void Session::run() {
   while (!leaving_) {
     if (wire_ == nullptr && clock_.mono() >= connect_at_) connect();
     wait();
-    work_off_inbox();
+    work_off_mailbox();
     if (wire_ == nullptr) continue;
     if (!wire_->process()) {
       lose();
@@ -103,7 +104,7 @@ void Session::lose() {
 }
 
 void Session::wait() {
-  std::array<pollfd, 2> fds{pollfd{.fd = inbox_.fd(), .events = POLLIN, .revents = 0},
+  std::array<pollfd, 2> fds{pollfd{.fd = mailbox_.wake().fd(), .events = POLLIN, .revents = 0},
                             pollfd{.fd = -1, .events = 0, .revents = 0}};
   if (wire_ != nullptr) {
     fds[1].fd = wire_->descriptor();
@@ -129,8 +130,8 @@ MonoTime Session::next_due() const {
   return due;
 }
 
-void Session::work_off_inbox() {
-  for (auto& request : inbox_.take())
+void Session::work_off_mailbox() {
+  for (auto& request : mailbox_.take())
     std::visit([this](auto& one) { serve(std::move(one)); }, request);
 }
 

@@ -25,7 +25,7 @@
 #include "core/clock.hpp"
 #include "core/scm/port.hpp"
 #include "core/scm/systemd/controls.hpp"
-#include "core/scm/systemd/inbox.hpp"
+#include "core/scm/systemd/mailbox.hpp"
 #include "core/scm/systemd/spared_units.hpp"
 #include "core/scm/systemd/units.hpp"
 #include "core/scm/systemd/wire.hpp"
@@ -52,11 +52,11 @@ class Session final : private SparedUnits::World {
     std::set<std::string> begun;  // jobs of agents before this one that go on
   };
   struct Outlets {
-    std::shared_ptr<Promise> ready;  // the first complete picture is there
+    std::shared_ptr<Reply<Result<void>>> ready;  // the first complete picture is there
     ScmSink* sink = nullptr;
   };
 
-  Session(Options options, Outlets outlets, Shared& shared, Inbox& inbox, const Clock& clock);
+  Session(Options options, Outlets outlets, Shared& shared, Mailbox& mailbox, const Clock& clock);
 
   // Until the inbox says Leave. Restarts nothing and stops nothing by itself.
   void run();
@@ -72,7 +72,7 @@ class Session final : private SparedUnits::World {
   void connect();
   void lose();
   void wait();
-  void work_off_inbox();
+  void work_off_mailbox();
   [[nodiscard]] MonoTime next_due() const;
   void call(std::string member, std::vector<std::string> arguments, Wire::OnReply on_reply);
 
@@ -115,7 +115,7 @@ class Session final : private SparedUnits::World {
   const Options options_;
   const Outlets outlets_;
   Shared& shared_;
-  Inbox& inbox_;
+  Mailbox& mailbox_;
   const Clock& clock_;
   SparedUnits spared_;
 

@@ -29,7 +29,7 @@ WindowsScm::WindowsScm(WindowsOptions options, const Clock& clock, std::shared_p
     : options_(std::move(options)),
       clock_(clock),
       calls_(std::move(calls)),
-      mailbox_(calls_),
+      mailbox_(WakeByCalls{calls_}),
       picture_(empty_picture()),
       facts_(std::make_shared<const ServiceFacts>()) {
   for (const auto pid : calls_->own_line())

@@ -2,42 +2,16 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
+#include "core/scm/mailbox.hpp"
 #include "core/scm/port.hpp"
 #include "core/scm/windows/calls.hpp"
 #include "core/scm/windows/control_crew.hpp"
-#include "core/thread_safety.hpp"
 
 namespace noforce::windows {
-
-// A value that one thread gives and another waits for; the first one counts.
-template <typename T>
-class Reply {
- public:
-  void give(T value) {
-    MutexLock lock(mutex_);
-    if (!value_) value_ = std::move(value);
-    given_.notify_all();
-  }
-  // Nothing when `until` passed.
-  [[nodiscard]] std::optional<T> wait(MonoTime until) {
-    MutexLock lock(mutex_);
-    while (!value_) {
-      if (!given_.wait_until(lock, until)) break;
-    }
-    return value_;
-  }
-
- private:
-  Mutex mutex_;
-  Condition given_;
-  std::optional<T> value_ NOFORCE_GUARDED_BY(mutex_);
-};
 
 struct LookAgain {
   std::vector<std::string> services;  // empty: all
@@ -56,26 +30,13 @@ struct Release {
 struct Leave {};
 using Request = std::variant<Control, Carried, LookAgain, Watch, Prepare, Release, Leave>;
 
-class Mailbox {
- public:
-  explicit Mailbox(std::shared_ptr<Calls> calls) : calls_(std::move(calls)) {}
+// By the table: the thread that looks waits in Calls::wait().
+struct WakeByCalls {
+  std::shared_ptr<Calls> calls;
 
-  void post(Request request) {
-    {
-      MutexLock lock(mutex_);
-      requests_.push_back(std::move(request));
-    }
-    calls_->wake();
-  }
-  [[nodiscard]] std::vector<Request> take() {
-    MutexLock lock(mutex_);
-    return std::exchange(requests_, {});
-  }
-
- private:
-  std::shared_ptr<Calls> calls_;
-  Mutex mutex_;
-  std::vector<Request> requests_ NOFORCE_GUARDED_BY(mutex_);
+  void wake() const { calls->wake(); }
+  void calm() const {}  // wait() has done so
 };
+using Mailbox = noforce::Mailbox<Request, WakeByCalls>;
 
 }  // namespace noforce::windows
