@@ -24,11 +24,6 @@
 namespace noforce {
 namespace {
 
-std::string in_seconds(Milliseconds time) {
-  const auto count = time.count();
-  return count % 1000 == 0 ? std::to_string(count / 1000) + " s" : std::to_string(count) + " ms";
-}
-
 // One thread starts the hooks and looks at all of them and at the TCP probes, by poll: a hook
 // that runs for an hour costs two descriptors.
 class LinuxAttendant final : public Attendant {
@@ -225,11 +220,9 @@ class LinuxAttendant final : public Attendant {
   void give_up(RunningHook& hook) {
     hook.process.ask_to_end();
     hook.answered = true;
-    std::string detail = "the hook '" + hook.process.program() + "' of " + hook.service +
-                         " ran for longer than " + in_seconds(hook.timeout) +
-                         "; it got SIGTERM and is left to end by itself";
-    if (const std::string line = hook.process.last_line(); !line.empty()) detail += ": " + line;
-    answer(hook.token, fail(ErrorKind::hook_failed, std::move(detail), hook.service));
+    answer(hook.token, std::unexpected(hook.process.report().failed(
+                           hook.service, "ran for longer than " + in_seconds(hook.timeout) +
+                                             "; it got SIGTERM and is left to end by itself")));
   }
 
   void look_at_probes(std::span<const pollfd> ready) {

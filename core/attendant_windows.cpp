@@ -18,11 +18,6 @@
 namespace noforce {
 namespace {
 
-std::string in_seconds(Milliseconds time) {
-  const auto count = time.count();
-  return count % 1000 == 0 ? std::to_string(count / 1000) + " s" : std::to_string(count) + " ms";
-}
-
 // Waits for the answer of one address after the other; verify_failed with what was wrong.
 Result<void> ask_by_tcp(const std::string& target, Milliseconds timeout) {
   auto probe = TcpProbe::to(target);
@@ -144,12 +139,12 @@ class WindowsAttendant final : public Attendant {
   void give_up(const ControlToken& token, const std::string& service, const HookProcess& process,
                Milliseconds timeout) {
     const bool asked = process.ask_to_end();
-    std::string detail = "the hook '" + process.program() + "' of " + service +
-                         " ran for longer than " + in_seconds(timeout) +
-                         (asked ? "; it got Ctrl-Break and is left to end by itself"
-                                : "; it could not be asked to end, and is left to end by itself");
-    if (const std::string line = process.last_line(); !line.empty()) detail += ": " + line;
-    answer(token, fail(ErrorKind::hook_failed, std::move(detail), service));
+    answer(token,
+           std::unexpected(process.report().failed(
+               service,
+               "ran for longer than " + in_seconds(timeout) +
+                   (asked ? "; it got Ctrl-Break and is left to end by itself"
+                          : "; it could not be asked to end, and is left to end by itself"))));
   }
 
   bool is_stopping() {

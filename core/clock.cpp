@@ -126,4 +126,9 @@ std::optional<WallTime> from_rfc3339(std::string_view text) {
          Milliseconds{millisecond};
 }
 
+std::string in_seconds(Milliseconds time) {
+  const auto count = time.count();
+  return count % 1000 == 0 ? std::to_string(count / 1000) + " s" : std::to_string(count) + " ms";
+}
+
 }  // namespace noforce

@@ -31,6 +31,9 @@ class Clock {
 // Accepts any RFC 3339 time stamp with an offset; nullopt for anything else.
 [[nodiscard]] std::optional<WallTime> from_rfc3339(std::string_view text);
 
+// "3 s", "250 ms": for sentences.
+[[nodiscard]] std::string in_seconds(Milliseconds time);
+
 // What tells one boot of the machine from the next (/proc/sys/kernel/random/boot_id; on Windows a key
 // of the registry that a boot does not survive). Empty where the machine does not say.
 [[nodiscard]] std::string boot_id();

@@ -14,14 +14,10 @@
 #include <vector>
 
 #include "core/descriptor_limit.hpp"
-#include "core/text.hpp"
 #include "core/trusted_program.hpp"
 
 namespace noforce {
 namespace {
-
-constexpr std::size_t most_output = 4096;
-constexpr std::size_t longest_line = 200;
 
 std::unexpected<Error> cannot_run(const std::string& program, const char* what, int problem) {
   Error error;
@@ -98,13 +94,14 @@ Result<HookProcess> HookProcess::start(const HookCommand& command, const std::st
                                        const std::string& service) {
   if (command.empty()) return fail(ErrorKind::hook_failed, "a hook without a program", service);
   HookProcess hook;
-  hook.program_ = command.front();
-  if (auto trusted = check_trusted_program(hook.program_); !trusted) {
+  const std::string& program_path = command.front();
+  hook.report_ = HookReport(program_path);
+  if (auto trusted = check_trusted_program(program_path); !trusted) {
     trusted.error().service = service;
     return std::unexpected(trusted.error());
   }
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return cannot_run(hook.program_, "no pipe", errno);
+  if (::pipe2(ends, O_CLOEXEC) != 0) return cannot_run(program_path, "no pipe", errno);
   hook.output_ = Fd(ends[0]);
   const Fd output(ends[1]);
   ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
@@ -112,23 +109,23 @@ Result<HookProcess> HookProcess::start(const HookCommand& command, const std::st
   FileActions actions;
   SpawnAttributes attributes;
   if (const int problem = set_up_files(actions, output.get()); problem != 0) {
-    return cannot_run(hook.program_, "its files", problem);
+    return cannot_run(program_path, "its files", problem);
   }
   if (const int problem = set_up_process(attributes); problem != 0) {
-    return cannot_run(hook.program_, "its process", problem);
+    return cannot_run(program_path, "its process", problem);
   }
   std::vector<std::string> arguments = command;
   std::vector<std::string> environment = {
       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
       "NOFORCE_JOB=" + job, "NOFORCE_SERVICE=" + service};
   pid_t pid = 0;
-  const int problem = ::posix_spawn(&pid, hook.program_.c_str(), actions.get(), attributes.get(),
+  const int problem = ::posix_spawn(&pid, program_path.c_str(), actions.get(), attributes.get(),
                                     pointers_to(arguments).data(), pointers_to(environment).data());
-  if (problem != 0) return cannot_run(hook.program_, "the system said", problem);
+  if (problem != 0) return cannot_run(program_path, "the system said", problem);
   give_first_descriptor_limit_to(pid);
   // Nobody but this object reaps it, so the pid is still this process.
   hook.process_ = Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!hook.process_) return cannot_run(hook.program_, "it runs, but cannot be watched", errno);
+  if (!hook.process_) return cannot_run(program_path, "it runs, but cannot be watched", errno);
   return hook;
 }
 
@@ -138,8 +135,7 @@ void HookProcess::drain() {
   for (;;) {
     const ssize_t got = ::read(output_.get(), buffer.data(), buffer.size());
     if (got > 0) {
-      tail_.append(buffer.data(), static_cast<std::size_t>(got));
-      if (tail_.size() > most_output) tail_.erase(0, tail_.size() - most_output);
+      report_.add_output({buffer.data(), static_cast<std::size_t>(got)});
     } else if (got < 0 && errno == EINTR) {
       continue;
     } else {
@@ -168,29 +164,15 @@ void HookProcess::ask_to_end() const {
 
 Result<void> HookProcess::result(const std::string& service) const {
   if (status_ == 0) return {};
-  Error error;
-  error.kind = ErrorKind::hook_failed;
-  error.service = service;
-  error.native_code = status_;
-  error.detail = "the hook '" + program_ + "' of " + service;
-  if (!status_) {
-    error.detail += " ended, and its exit status was lost";
-  } else if (*status_ > 128) {
-    error.detail += " was ended by signal " + std::to_string(*status_ - 128);
-  } else {
-    error.detail += " ended with exit status " + std::to_string(*status_);
+  std::string how = "ended, and its exit status was lost";
+  if (status_ && *status_ > 128) {
+    how = "was ended by signal " + std::to_string(*status_ - 128);
+  } else if (status_) {
+    how = "ended with exit status " + std::to_string(*status_);
   }
-  if (const std::string line = last_line(); !line.empty()) error.detail += ": " + line;
+  Error error = report_.failed(service, how);
+  error.native_code = status_;
   return std::unexpected(std::move(error));
-}
-
-std::string HookProcess::last_line() const {
-  std::string_view text = tail_;
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r'))
-    text.remove_suffix(1);
-  const std::size_t line_break = text.rfind('\n');
-  if (line_break != std::string_view::npos) text.remove_prefix(line_break + 1);
-  return clean_text(text, longest_line);
 }
 
 }  // namespace noforce

@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "core/fd.hpp"
+#include "core/hook_report.hpp"
 #include "core/policy.hpp"
 
 namespace noforce {
@@ -35,17 +36,14 @@ class HookProcess {
   [[nodiscard]] bool over() const { return !process_ && !output_; }
   // Success, or hook_failed with the exit status and the last line; once it has ended.
   [[nodiscard]] Result<void> result(const std::string& service) const;
-  [[nodiscard]] const std::string& program() const { return program_; }
-  // The last line that was printed, cleaned; empty: none.
-  [[nodiscard]] std::string last_line() const;
+  [[nodiscard]] const HookReport& report() const { return report_; }
 
  private:
   HookProcess() = default;
 
-  std::string program_;
+  HookReport report_;
   Fd process_;  // a pidfd
   Fd output_;
-  std::string tail_;
   std::optional<int> status_;  // exit status, or 128 + n for signal n; unset: somebody else took it
 };
 

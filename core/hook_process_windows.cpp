@@ -7,15 +7,12 @@
 #include <mutex>
 #include <vector>
 
-#include "core/text.hpp"
 #include "core/trusted_program.hpp"
 #include "core/windows_error.hpp"
 
 namespace noforce {
 namespace {
 
-constexpr std::size_t most_output = 4096;
-constexpr std::size_t longest_line = 200;
 // A pipe cannot be waited for together with a process: it is looked into so often.
 constexpr Milliseconds between_looks{50};
 
@@ -109,8 +106,9 @@ Result<HookProcess> HookProcess::start(const HookCommand& command, const std::st
                                        const std::string& service) {
   if (command.empty()) return fail(ErrorKind::hook_failed, "a hook without a program", service);
   HookProcess hook;
-  hook.program_ = command.front();
-  if (auto trusted = check_trusted_program(hook.program_); !trusted) {
+  const std::string& program_path = command.front();
+  hook.report_ = HookReport(program_path);
+  if (auto trusted = check_trusted_program(program_path); !trusted) {
     trusted.error().service = service;
     return std::unexpected(trusted.error());
   }
@@ -119,16 +117,16 @@ Result<HookProcess> HookProcess::start(const HookCommand& command, const std::st
                               .bInheritHandle = TRUE};
   HANDLE from = nullptr;
   HANDLE to = nullptr;
-  if (::CreatePipe(&from, &to, &inherit, 0) == 0) return cannot_run(hook.program_, "no pipe");
+  if (::CreatePipe(&from, &to, &inherit, 0) == 0) return cannot_run(program_path, "no pipe");
   hook.output_ = WindowsHandle(from);
   const WindowsHandle output(to);
   ::SetHandleInformation(from, HANDLE_FLAG_INHERIT, 0);
   const WindowsHandle nothing(::CreateFileW(L"NUL", GENERIC_READ,
                                             FILE_SHARE_READ | FILE_SHARE_WRITE, &inherit,
                                             OPEN_EXISTING, 0, nullptr));
-  if (!nothing) return cannot_run(hook.program_, "its input");
+  if (!nothing) return cannot_run(program_path, "its input");
   Inherited inherited({nothing.get(), output.get()});
-  if (!inherited.good()) return cannot_run(hook.program_, "its files");
+  if (!inherited.good()) return cannot_run(program_path, "its files");
 
   STARTUPINFOEXW startup{};
   startup.StartupInfo.cb = sizeof startup;
@@ -144,13 +142,13 @@ Result<HookProcess> HookProcess::start(const HookCommand& command, const std::st
   if (hook.own_console_) flags |= CREATE_NO_WINDOW;
   std::wstring line = command_line_of(command);
   std::wstring block = environment(job, service);
-  const std::wstring program = to_wide(hook.program_);
+  const std::wstring program = to_wide(program_path);
   const std::wstring folder = windows_directory().substr(0, 3);
   PROCESS_INFORMATION made{};
   if (::CreateProcessW(program.c_str(), line.data(), nullptr, nullptr, TRUE, flags, block.data(),
                        folder.empty() ? nullptr : folder.c_str(), &startup.StartupInfo,
                        &made) == 0) {
-    return cannot_run(hook.program_, "the system said");
+    return cannot_run(program_path, "the system said");
   }
   const WindowsHandle thread(made.hThread);
   hook.process_ = WindowsHandle(made.hProcess);
@@ -173,8 +171,7 @@ void HookProcess::drain() {
       output_.reset();
       return;
     }
-    tail_.append(buffer.data(), got);
-    if (tail_.size() > most_output) tail_.erase(0, tail_.size() - most_output);
+    report_.add_output({buffer.data(), got});
   }
 }
 
@@ -203,24 +200,11 @@ bool HookProcess::ask_to_end() const {
 
 Result<void> HookProcess::result(const std::string& service) const {
   if (status_ == 0U) return {};
-  Error error;
-  error.kind = ErrorKind::hook_failed;
-  error.service = service;
+  Error error =
+      report_.failed(service, status_ ? "ended with exit status " + std::to_string(*status_)
+                                      : "ended, and its exit status was lost");
   error.native_code = status_;
-  error.detail = "the hook '" + program_ + "' of " + service;
-  error.detail += status_ ? " ended with exit status " + std::to_string(*status_)
-                          : std::string(" ended, and its exit status was lost");
-  if (const std::string line = last_line(); !line.empty()) error.detail += ": " + line;
   return std::unexpected(std::move(error));
-}
-
-std::string HookProcess::last_line() const {
-  std::string_view text = tail_;
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r'))
-    text.remove_suffix(1);
-  const std::size_t line_break = text.rfind('\n');
-  if (line_break != std::string_view::npos) text.remove_prefix(line_break + 1);
-  return clean_text(text, longest_line);
 }
 
 }  // namespace noforce

@@ -7,6 +7,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/hook_report.hpp"
 #include "core/policy.hpp"
 #include "core/windows_handle.hpp"
 
@@ -31,20 +32,17 @@ class HookProcess {
 
   // Success, or hook_failed with the exit status and the last line; once it has ended.
   [[nodiscard]] Result<void> result(const std::string& service) const;
-  [[nodiscard]] const std::string& program() const { return program_; }
-  // The last line that was printed, cleaned; empty: none.
-  [[nodiscard]] std::string last_line() const;
+  [[nodiscard]] const HookReport& report() const { return report_; }
 
  private:
   HookProcess() = default;
   void drain();
 
-  std::string program_;
+  HookReport report_;
   WindowsHandle process_;
   std::uint32_t pid_ = 0;
   bool own_console_ = false;  // it has a console of its own, because the agent has none
   WindowsHandle output_;
-  std::string tail_;
   std::optional<std::uint32_t> status_;
 };
 
