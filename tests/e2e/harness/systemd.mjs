@@ -127,3 +127,19 @@ export class Systemd {
     }
   }
 }
+
+// Scenarios whose agent drives a systemd of the case's own, `agent.systemd`, which `begin(agent)` makes
+// before the agent starts; `ready(agent)` is waited for before the body.
+export const scenariosOnSystemd = (scenario, { begin, ready }) => (sentence, body, { adapt, ...options } = {}) => scenario(
+  sentence,
+  async (agent) => {
+    try {
+      await ready(agent);
+      await body(agent, agent.systemd);
+    } finally {
+      if (agent.isRunning) await agent.end();
+      await agent.systemd.end();
+    }
+  },
+  { adapt, through: (dir) => ['env', `XDG_RUNTIME_DIR=${dir}/systemd/run`], prepare: (agent) => begin(agent, options) },
+);

@@ -2,9 +2,7 @@
 // loses that, noforce never does; and nothing of what keeps systemd from it is left afterwards.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { Systemd, isAlive, scenarios, sleep, within } from '../harness/index.mjs';
-
-const scenarioOf = scenarios(import.meta.url);
+import { Systemd, isAlive, scenarios, scenariosOnSystemd, sleep, within } from '../harness/index.mjs';
 
 // What it holds in memory is written down on SIGTERM, in 6 s; its children get that signal, too.
 const keeper = `#!/bin/sh
@@ -23,34 +21,24 @@ ${more}
 
 const saved = (agent, name) => (existsSync(`${agent.dir}/${name}.saved`) ? readFileSync(`${agent.dir}/${name}.saved`, 'utf8') : '');
 
-// Both run, and `agent.systemd` is the systemd that runs them.
-function scenario(sentence, body, { adapt, more } = {}) {
-  scenarioOf(sentence, async (agent) => {
-    try {
-      for (const name of ['alone', 'spared']) {
-        await agent.untilState(`${name}.service`, 'running');
-        await within(20, `${name} is up`, (async () => {
-          while (!existsSync(`${agent.dir}/${name}.saved.up`)) await sleep(10);
-        })());
-      }
-      await body(agent, agent.systemd);
-    } finally {
-      if (agent.isRunning) await agent.end();
-      await agent.systemd.end();
+const scenario = scenariosOnSystemd(scenarios(import.meta.url), {
+  begin: async (agent, { more }) => {
+    writeFileSync(`${agent.dir}/keeper.sh`, keeper);
+    agent.systemd = await Systemd.start(agent.dir, {
+      'alone.service': unit(agent, 'alone'),
+      'spared.service': unit(agent, 'spared', more),
+    });
+    await agent.systemd.systemctl('start', 'alone.service', 'spared.service');
+  },
+  ready: async (agent) => {
+    for (const name of ['alone', 'spared']) {
+      await agent.untilState(`${name}.service`, 'running');
+      await within(20, `${name} is up`, (async () => {
+        while (!existsSync(`${agent.dir}/${name}.saved.up`)) await sleep(10);
+      })());
     }
-  }, {
-    adapt,
-    through: (dir) => ['env', `XDG_RUNTIME_DIR=${dir}/systemd/run`],
-    prepare: async (agent) => {
-      writeFileSync(`${agent.dir}/keeper.sh`, keeper);
-      agent.systemd = await Systemd.start(agent.dir, {
-        'alone.service': unit(agent, 'alone'),
-        'spared.service': unit(agent, 'spared', more),
-      });
-      await agent.systemd.systemctl('start', 'alone.service', 'spared.service');
-    },
-  });
-}
+  },
+});
 
 scenario('systemctl stop loses what it holds, noforce does not', async (agent, systemd) => {
   const [, job] = await Promise.all([systemd.systemctl('stop', 'alone.service'), agent.done('stop', 'spared')]);

@@ -2,9 +2,7 @@
 // and comes back exactly; a socket that starts it again is named.
 import assert from 'node:assert/strict';
 import { createConnection } from 'node:net';
-import { Systemd, scenarios } from '../harness/index.mjs';
-
-const scenarioOf = scenarios(import.meta.url);
+import { Systemd, scenarios, scenariosOnSystemd } from '../harness/index.mjs';
 
 const service = (more) => `[Unit]\n${more}\n[Service]\nExecStart=/bin/sleep infinity\nTimeoutStopSec=infinity\n`;
 const units = (port) => ({
@@ -22,26 +20,17 @@ const units = (port) => ({
 const up = ['base', 'required', 'bound', 'part', 'far', 'apart'].map((name) => `${name}.service`);
 const tree = up.filter((name) => name !== 'apart.service').sort();
 
-function scenario(sentence, body, { adapt } = {}) {
-  scenarioOf(sentence, async (agent) => {
-    try {
-      for (const name of up) await agent.untilState(name, 'running');
-      await body(agent, agent.systemd);
-    } finally {
-      if (agent.isRunning) await agent.end();
-      await agent.systemd.end();
-    }
-  }, {
-    adapt,
-    through: (dir) => ['env', `XDG_RUNTIME_DIR=${dir}/systemd/run`],
-    prepare: async (agent) => {
-      // The harness gives ports by the settings' template; this one is in a comment of it.
-      agent.systemd = await Systemd.start(agent.dir, units(agent.ports.BASE));
-      const { code, text } = await agent.systemd.systemctl('start', 'base.socket', ...up);
-      assert.equal(code, 0, text);
-    },
-  });
-}
+const scenario = scenariosOnSystemd(scenarios(import.meta.url), {
+  begin: async (agent) => {
+    // The harness gives ports by the settings' template; this one is in a comment of it.
+    agent.systemd = await Systemd.start(agent.dir, units(agent.ports.BASE));
+    const { code, text } = await agent.systemd.systemctl('start', 'base.socket', ...up);
+    assert.equal(code, 0, text);
+  },
+  ready: async (agent) => {
+    for (const name of up) await agent.untilState(name, 'running');
+  },
+});
 
 scenario('The plan has all that goes down, and nothing goes down without consent', async (agent, systemd) => {
   const plan = (await agent.act('restart', 'base', { dry_run: 1 })).body;
