@@ -21,15 +21,18 @@ function someRequest(chance, number) {
   return { path: `/v1/services/${name}/${action}?dependents=include`, name, action, key: `request-${number}`, sent: 0 };
 }
 
-// The agent may die and come back meanwhile; `back()` resolves when it is there.
-async function sendUntilAnswered(agent, request, back) {
+// The agent may die and come back meanwhile; `back()` resolves when it is there. `sent()` is called
+// with the request on its way.
+async function sendUntilAnswered(agent, request, back, sent) {
   for (;;) {
     await back();
     request.sent += 1;
     const begun = new Date().toISOString();
     let answer;
     try {
-      answer = await agent.api.post(request.path, undefined, { headers: { 'idempotency-key': request.key } });
+      const answering = agent.api.post(request.path, undefined, { headers: { 'idempotency-key': request.key } });
+      sent();
+      answer = await answering;
     } catch (error) {
       if (error.message.includes('openapi.yaml')) throw error;
       continue;
@@ -63,17 +66,20 @@ scenario(`${wanted} jobs of ${clients} clients, the agent killed in the middle`,
     await agent.kill();
     await agent.serve();
   };
+  // Not between two requests: what one commit accepted is answered at once, and at that moment
+  // no client may be waiting.
+  const killInTheMiddle = () => {
+    if (killed > 0 || answered < wanted / 2) return;
+    killed = Date.now();
+    restarting = restart();
+  };
   let next = 0;
   const client = async () => {
     while (next < requests.length) {
       const request = requests[next];
       next += 1;
-      await sendUntilAnswered(agent, request, () => restarting);
+      await sendUntilAnswered(agent, request, () => restarting, killInTheMiddle);
       answered += 1;
-      if (answered === wanted / 2) {
-        killed = Date.now();
-        restarting = restart();
-      }
     }
   };
   const begun = Date.now();
