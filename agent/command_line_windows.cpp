@@ -8,7 +8,9 @@
 #include "agent/commands.hpp"
 #include "agent/exit_status.hpp"
 #include "agent/platform_commands.hpp"
+#include "agent/process.hpp"
 #include "agent/windows_service.hpp"
+#include "core/trusted_program.hpp"
 
 namespace noforce::agent {
 namespace {
@@ -31,6 +33,12 @@ std::string name_of(const PlatformWords& words) {
 }
 
 int install(const PlatformWords& words) {
+  if (const auto trusted = check_trusted_program(this_executable()); !trusted) {
+    return report(
+        {.kind = ErrorKind::access_denied,
+         .detail = "the service would have the system's rights, and " + trusted.error().detail +
+                   ". Put noforce.exe into a directory of its own below C:\\Program Files"});
+  }
   // The SCM starts it in a directory of its own.
   std::error_code ignored;
   const std::string config =

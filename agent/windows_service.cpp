@@ -17,7 +17,12 @@
 namespace noforce::agent {
 namespace {
 
-constexpr const wchar_t* display_name = L"noforce: graceful service restarts";
+// Unique among all services, as their names are.
+std::wstring display_name_of(const std::string& name) {
+  return L"noforce: graceful service restarts" +
+         (name == "noforce" ? L"" : L" (" + to_wide(name) + L")");
+}
+
 constexpr const wchar_t* description =
     L"Stops, starts and restarts services over HTTPS, in order and patiently, and never kills one.";
 constexpr DWORD preshutdown_ms = 180'000;
@@ -258,9 +263,10 @@ Result<void> install_service(const ServiceInstallation& installation) {
   std::wstring line = quoted(program) + L" serve --service " + quoted(installation.name);
   if (!installation.config.empty()) line += L" --config " + quoted(installation.config);
   const ServiceHandle service(::CreateServiceW(
-      manager->get(), to_wide(installation.name).c_str(), display_name,
-      SERVICE_CHANGE_CONFIG | SERVICE_QUERY_STATUS, SERVICE_WIN32_OWN_PROCESS, SERVICE_AUTO_START,
-      SERVICE_ERROR_NORMAL, line.c_str(), nullptr, nullptr, nullptr, nullptr, nullptr));
+      manager->get(), to_wide(installation.name).c_str(),
+      display_name_of(installation.name).c_str(), SERVICE_CHANGE_CONFIG | SERVICE_QUERY_STATUS,
+      SERVICE_WIN32_OWN_PROCESS, SERVICE_AUTO_START, SERVICE_ERROR_NORMAL, line.c_str(), nullptr,
+      nullptr, nullptr, nullptr, nullptr));
   if (!service) {
     return scm_error("the service " + installation.name + " cannot be made", ::GetLastError());
   }

@@ -1,7 +1,7 @@
 // noforce.exe as a whole, under Wine: asked from Linux over TLS, on a console and as a Windows service.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync, openSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync, openSync } from "node:fs";
 import https from "node:https";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -142,11 +142,26 @@ test("on a console it serves Linux's clients over TLS, obeys the local pipe and 
   assert.ok(!existsSync(path.join(agent.state, "agent.address")));
 });
 
+test("it is not installed as a service where others could put another program in its place", () => {
+  const folder = path.join(drive, "loose");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  copyFileSync(program, path.join(folder, "noforce.exe"));
+  chmodSync(folder, 0o777);
+  const refused = run(["C:\\loose\\noforce.exe", "service", "install", "--name", "noforce-loose"]);
+  assert.equal(refused.status, 1, refused.out);
+  assert.match(refused.err, /loose can be written by .*Put noforce\.exe into a directory of its own/);
+  assert.equal(stateOf("noforce-loose"), undefined);
+});
+
 test("as a Windows service it is installed, starts, serves, reloads, stops and is taken away", async () => {
   const agent = agents.service;
-  const installed = noforce("service", "install", "--name", service, "--config", agent.settings);
+  // Where nobody else may write, as C:\Program Files is.
+  copyFileSync(program, path.join(agent.folder, "noforce.exe"));
+  const install = ["C:\\service\\noforce.exe", "service", "install", "--name", service, "--config", agent.settings];
+  const installed = run(install);
   assert.equal(installed.status, 0, installed.err);
-  const again = noforce("service", "install", "--name", service, "--config", agent.settings);
+  const again = run(install);
   assert.equal(again.status, 4);
   assert.match(again.err, /take it away first/);
 
