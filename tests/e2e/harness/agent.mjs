@@ -1,7 +1,7 @@
 // A real agent in a folder of its own, with real services, and what a test needs to talk to it.
 import { spawn, execFile } from 'node:child_process';
 import { createConnection } from 'node:net';
-import { existsSync, mkdtempSync, openSync, closeSync, readFileSync, realpathSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, openSync, closeSync, readFileSync, realpathSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,6 +33,7 @@ export class Agent {
       agent.ports = ports;
       await prepare(agent);
       writeFileSync(agent.settings, text, { mode: 0o600 });
+      if (agent.user.uid) chownSync(agent.settings, agent.user.uid, agent.user.gid);
       await agent.run('init', '--state-dir', agent.state, '--host', 'localhost', '--host', '127.0.0.1');
       await agent.serve();
       return agent;
@@ -48,7 +49,10 @@ export class Agent {
     this.settings = `${this.dir}/settings.toml`;
     this.log = `${this.dir}/agent.log`;
     this.life = new Life(`${this.dir}/life`);
+    this.systemd = null; // the case's own, which `prepare` made; it ends with the agent
+    this.user = {}; // { uid, gid }: whose the settings are and who runs subcommands
     this.through = [];
+    this.kills = 'SIGKILL'; // or what a program that stands before it makes of another signal
     this.child = null;
     this.controls = {};
     this.streams = [];
@@ -57,7 +61,7 @@ export class Agent {
 
   // Runs a subcommand to its end: { stdout, stderr }; rejects with `code` for another exit than 0.
   run(...words) {
-    return promisify(execFile)(program, words, { timeout: seconds(30), encoding: 'utf8' });
+    return promisify(execFile)(program, words, { timeout: seconds(30), encoding: 'utf8', ...this.user });
   }
 
   // Other settings, put in the place of the old ones by a rename; nobody has taken them up yet.
@@ -268,7 +272,7 @@ export class Agent {
 
   // Ends the agent by force, as a test of the agent: its services and its keeper live on.
   async kill() {
-    this.child.kill('SIGKILL');
+    this.child.kill(this.kills);
     await this.exit;
   }
 
@@ -291,7 +295,7 @@ export class Agent {
     if (this.child) {
       try {
         // Only an agent can end the services that it left.
-        if (!this.isRunning && this.wasReady && processesOf(this.dir).length > 0) await this.serve();
+        if (!this.systemd && !this.isRunning && this.wasReady && processesOf(this.dir).length > 0) await this.serve();
         const text = readFileSync(this.settings, 'utf8');
         if (this.isRunning && text.includes('on_exit = "leave"')) {
           await this.end();
@@ -304,6 +308,7 @@ export class Agent {
         wrong.push(error.message);
       }
     }
+    await this.systemd?.end().catch((error) => wrong.push(error.message));
     for (const client of this.clients) client.close();
     for (const { pid, command } of processesOf(this.dir)) {
       wrong.push(`left behind: ${pid} ${command}`);

@@ -8,6 +8,7 @@ export { processesOf } from './processes.mjs';
 export { Raw, bytes, clientHello } from './raw.mjs';
 export { openFiles, openFilesDownTo, privateMemory } from './resources.mjs';
 export { Systemd, scenariosOnSystemd } from './systemd.mjs';
+export { SystemManager } from './system_manager.mjs';
 export { scenarios } from './scenario.mjs';
 export { seconds, sleep, within } from './time.mjs';
 export { assertEndedOnce, assertJournalIntact, assertLivedInOrder, assertLogContinuous, assertOrderKept, assertReportedAsLived, everyItem } from './verdict.mjs';

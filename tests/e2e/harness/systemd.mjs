@@ -7,18 +7,23 @@ import { within } from './time.mjs';
 
 let count = 0;
 
-const hierarchies = () => (existsSync('/sys/fs/cgroup/cgroup.procs')
+export const hierarchies = () => (existsSync('/sys/fs/cgroup/cgroup.procs')
   ? ['/sys/fs/cgroup']
   : readdirSync('/sys/fs/cgroup').map((name) => `/sys/fs/cgroup/${name}`).filter((dir) => existsSync(`${dir}/cgroup.procs`)));
 
 // Its own control group first, then its own /run/systemd, then systemd. $1: the group.
-const become = `
+// $1: the group, with which all that runs from here on is found again.
+export const joinGroup = `
 for h in /sys/fs/cgroup /sys/fs/cgroup/*; do
   [ -e "$h/cgroup.procs" ] || continue
   mkdir -p "$h/$1" 2>/dev/null || continue
-  for f in cpuset.cpus cpuset.mems; do cat "$h/$f" > "$h/$1/$f" 2>/dev/null; done
+  for f in cpuset.cpus cpuset.mems; do
+    [ ! -e "$h/$f" ] || cat "$h/$f" > "$h/$1/$f" 2>/dev/null
+  done
   echo $$ > "$h/$1/cgroup.procs" 2>/dev/null
 done
+`;
+const become = `${joinGroup}
 mount --make-rprivate / && mkdir -p /run/systemd && mount -t tmpfs -o mode=755 tmpfs /run/systemd &&
 mkdir /run/systemd/system && umask 022 && exec /lib/systemd/systemd --user --unit=basic.target`;
 
@@ -80,8 +85,12 @@ export class Systemd {
     return (await this.systemctl('show', '--value', '-p', property, unit)).text;
   }
 
+  get runtimeUnits() {
+    return `${this.run}/systemd/user`;
+  }
+
   dropIns() {
-    const dir = `${this.run}/systemd/user`;
+    const dir = this.runtimeUnits;
     return existsSync(dir) ? readdirSync(dir, { recursive: true }).map(String).filter((name) => name.endsWith('.conf')) : [];
   }
 
@@ -133,13 +142,8 @@ export class Systemd {
 export const scenariosOnSystemd = (scenario, { begin, ready }) => (sentence, body, { adapt, ...options } = {}) => scenario(
   sentence,
   async (agent) => {
-    try {
-      await ready(agent);
-      await body(agent, agent.systemd);
-    } finally {
-      if (agent.isRunning) await agent.end();
-      await agent.systemd.end();
-    }
+    await ready(agent);
+    await body(agent, agent.systemd);
   },
   { adapt, through: (dir) => ['env', `XDG_RUNTIME_DIR=${dir}/systemd/run`], prepare: (agent) => begin(agent, options) },
 );

@@ -1,0 +1,127 @@
+// The system's manager, as the first process of a machine has it: root's agent asks it directly, or over the
+// bus; an agent with a user of its own does what polkit lets it.
+import assert from 'node:assert/strict';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { SystemManager, scenarios, sleep, within } from '../harness/index.mjs';
+
+// What it holds in memory is written down on SIGTERM; its children get that signal, too.
+const keeper = `#!/bin/sh
+trap 'trap "" TERM; sleep "$2"; echo "$1 saved" >> "$3"; exit 0' TERM
+echo up >> "$3.up"
+while :; do sleep 1000 & wait $!; done
+`;
+const unit = (agent, name, needs, more) => `[Service]
+ExecStart=/bin/sh ${agent.dir}/keeper.sh ${name} ${needs} ${agent.dir}/${name}.saved
+${more}
+`;
+const saved = (agent, name) => (existsSync(`${agent.dir}/${name}.saved`) ? readFileSync(`${agent.dir}/${name}.saved`, 'utf8') : '');
+
+// polkit's rule for the user that the agent has: these units, and no others.
+const rule = `polkit.addRule(function (action, subject) {
+  var units = ["patient.service"];
+  if (subject.user == "nobody" && action.id == "org.freedesktop.systemd1.manage-units" &&
+      units.indexOf(action.lookup("unit")) >= 0) {
+    return polkit.Result.YES;
+  }
+});
+`;
+
+const nobody = 65534;
+const base = scenarios(import.meta.url);
+const skip = process.getuid() === 0 ? false : 'only root can have processes of its own numbers';
+const scenario = (sentence, body, { bus = false, user } = {}) => base(sentence, (agent) => body(agent, agent.systemd), {
+  skip,
+  prepare: async (agent) => {
+    chmodSync(agent.dir, 0o711); // an agent with another user passes through it
+    writeFileSync(`${agent.dir}/keeper.sh`, keeper, { mode: 0o755 });
+    agent.systemd = await SystemManager.start(agent.dir, {
+      'hasty.service': unit(agent, 'hasty', 4, 'TimeoutStopSec=1'),
+      'patient.service': unit(agent, 'patient', 1, 'TimeoutStopSec=infinity'),
+      'foreign.service': unit(agent, 'foreign', 0, 'TimeoutStopSec=infinity'),
+    }, { bus });
+    agent.through = agent.systemd.inside;
+    if (user) {
+      agent.user = { uid: user, gid: user };
+      agent.through.push('setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups');
+      mkdirSync(agent.state, { mode: 0o700 });
+      chownSync(agent.state, user, user);
+    }
+    agent.kills = 'SIGUSR1';
+    await agent.systemd.must('start', 'hasty.service', 'patient.service', 'foreign.service');
+    // Nobody but the bus's daemon is to be asked.
+    if (bus) renameSync(`${agent.systemd.run}/systemd/private`, `${agent.systemd.run}/systemd/aside`);
+    await within(20, 'all are up', (async () => {
+      while (!['hasty', 'patient', 'foreign'].every((name) => existsSync(`${agent.dir}/${name}.saved.up`))) await sleep(10);
+    })());
+  },
+});
+
+async function restartsTheHastyOne(agent, systemd) {
+  await agent.untilState('hasty.service', 'running');
+  const job = await agent.accepted('restart', 'hasty');
+  await agent.untilState('hasty.service', 'stop_pending');
+  assert.deepEqual(systemd.dropIns(), ['hasty.service.d/zz-noforce.conf']);
+
+  const done = await agent.waitJob(job.id);
+
+  assert.deepEqual([done.result, done.forced, done.down], ['succeeded', false, []]);
+  assert.deepEqual(done.steps.map((s) => `${s.operation} ${s.service} ${s.result}`), ['stop hasty.service succeeded', 'start hasty.service succeeded']);
+  assert.ok(done.steps[0].duration_ms >= 3900, `it took its 4 s: ${done.steps[0].duration_ms}`);
+  assert.equal(saved(agent, 'hasty'), 'hasty saved\n');
+  await systemd.untilNothingIsLeft(agent.state);
+}
+
+scenario('The system manager is asked directly, and kept from killing', restartsTheHastyOne);
+
+scenario('Over the bus as well', restartsTheHastyOne, { bus: true });
+
+scenario('The agent is killed in the middle, and the manager executes itself anew: the next agent ends the job', async (agent, systemd) => {
+  const { id } = await agent.accepted('restart', 'hasty');
+  await agent.untilState('hasty.service', 'stop_pending');
+  await agent.kill();
+  await systemd.must('daemon-reexec');
+
+  await agent.serve();
+
+  const job = await agent.waitJob(id);
+  assert.deepEqual([job.result, job.down], ['succeeded', []]);
+  assert.equal(saved(agent, 'hasty'), 'hasty saved\n');
+  await systemd.untilNothingIsLeft(agent.state);
+});
+
+scenario('The bus goes during the job and comes back: the job ends as it was', async (agent, systemd) => {
+  const { id } = await agent.accepted('restart', 'hasty');
+  await agent.untilState('hasty.service', 'stop_pending');
+  await systemd.withPrivate(() => systemd.must('restart', 'dbus.service'));
+
+  const job = await agent.waitJob(id);
+
+  assert.deepEqual([job.result, job.forced, job.down], ['succeeded', false, []]);
+  assert.equal(saved(agent, 'hasty'), 'hasty saved\n');
+  await systemd.untilNothingIsLeft(agent.state);
+}, { bus: true });
+
+scenario('With a user of its own it does what polkit lets that user do, and says what it may not', async (agent, systemd) => {
+  await agent.untilState('patient.service', 'running');
+
+  const before = await agent.done('restart', 'patient');
+  assert.equal(before.result, 'failed');
+  assert.match(before.error.detail, /polkit rule for its user/);
+  assert.equal((await agent.service('patient')).state, 'running');
+
+  systemd.allow(rule);
+  await within(20, 'polkit has read the rule', (async () => {
+    while ((await agent.done('restart', 'patient')).result !== 'succeeded') await sleep(100);
+  })());
+  assert.equal(saved(agent, 'patient'), 'patient saved\n');
+
+  const foreign = await agent.done('stop', 'foreign');
+  assert.equal(foreign.result, 'failed', 'the rule does not name it');
+  assert.match(foreign.error.detail, /polkit rule for its user/);
+
+  const hasty = await agent.done('stop', 'hasty');
+  assert.equal(hasty.result, 'failed', 'a drop-in is root\'s to write');
+  assert.equal((await agent.service('hasty')).state, 'running');
+  assert.equal(saved(agent, 'hasty'), '');
+  assert.deepEqual(systemd.dropIns(), []);
+}, { bus: true, user: nobody });
