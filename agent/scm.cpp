@@ -9,6 +9,10 @@
 #include "core/scm/supervisor/backend.hpp"
 #endif
 #if NOFORCE_SCM_SYSTEMD
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "core/scm/systemd/backend.hpp"
 #endif
 #if NOFORCE_SCM_WINDOWS
@@ -72,6 +76,14 @@ class Systemd final : public ChosenScm {
   systemd::SystemdScm scm_;
 };
 
+std::string why_no_disarming(bool disarm, const std::string& units) {
+  if (!disarm) return "the settings do not let noforce disarm that ([scm] disarm = false)";
+  if (::access(units.c_str(), W_OK) != 0 && errno == EACCES) {
+    return "the agent's user may not write to " + units + ", where a drop-in would disarm that";
+  }
+  return {};
+}
+
 Result<std::unique_ptr<ChosenScm>> make_systemd(const ScmParts& parts) {
   const config::ScmSettings& scm = parts.settings.scm;
   const bool is_user = scm.manager == config::ServiceManager::user;
@@ -86,12 +98,13 @@ Result<std::unique_ptr<ChosenScm>> make_systemd(const ScmParts& parts) {
   std::set<std::string> begun;
   for (const auto& [job, services] : parts.begun)
     begun.insert(job);
+  const std::string units = systemd::unit_runtime_dir(scope, runtime_dir);
   return std::make_unique<Systemd>(
       systemd::SystemdOptions{.state_dir = parts.state_dir,
-                              .runtime_dir = systemd::unit_runtime_dir(scope, runtime_dir),
+                              .runtime_dir = units,
                               .open = systemd::bus_wire(scope, runtime_dir),
                               .types = {scm.types.begin(), scm.types.end()},
-                              .may_disarm = scm.disarm,
+                              .no_disarming = why_no_disarming(scm.disarm, units),
                               .begun = std::move(begun)});
 }
 #endif

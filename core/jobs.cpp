@@ -378,6 +378,9 @@ class Jobs::Impl {
         return Error{.kind = ErrorKind::agent_itself, .detail = std::move(why), .service = service};
       }
     }
+    for (const auto& service : plan.goes_down) {
+      if (auto error = parts_.scm.stop_refusal(service)) return error;
+    }
     if (auto error = policy_refusal(caller, request, it, touched)) return error;
     if (request.options.plan_digest && *request.options.plan_digest != plan.digest) {
       return Error{.kind = ErrorKind::plan_mismatch,

@@ -105,6 +105,12 @@ class Scm {
   // Why no job may touch this service (it is the agent, its keeper, what they run on); empty: any
   // job may. Any thread, no I/O.
   [[nodiscard]] virtual std::string off_limits(std::string_view service) const = 0;
+  // Why no job that takes this service down is accepted, as it is now: the SCM below would end it by
+  // force, and may not be kept from that. Any thread, no I/O.
+  [[nodiscard]] virtual std::optional<Error> stop_refusal(std::string_view service) const {
+    (void)service;
+    return std::nullopt;
+  }
 };
 
 }  // namespace noforce

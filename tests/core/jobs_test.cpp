@@ -654,6 +654,11 @@ TEST_F(AnAgent, RefusesByScopeRoleProtectionDigestAndTheAgentsOwnServices) {
   auto old = request(Action::restart, {"antispam"});
   old.options.plan_digest = "sha256:0";
   EXPECT_EQ(refusal(old), ErrorKind::plan_mismatch);
+  scm->kill_when_stopped("antispam");
+  EXPECT_EQ(refusal(request(Action::restart, {"smtpsvc"}, Dependents::include)),
+            ErrorKind::control_not_accepted)
+      << "a dependent that the SCM would kill counts";
+  EXPECT_TRUE(jobs->submit(kAdmin, request(Action::start, {"antispam"}), std::nullopt));
   EXPECT_TRUE(scm->sent().empty());
 }
 

@@ -66,6 +66,7 @@ class FakeScm final : public Scm {
     if (sink_ != nullptr) sink_->connection_changed(lost);
   }
   void forbid(const std::string& name) { off_limits_.insert(name); }
+  void kill_when_stopped(const std::string& name) { kills_.insert(name); }
 
   [[nodiscard]] std::vector<std::string> sent() const {  // "stop antispam", in order
     const std::lock_guard lock(mutex_);
@@ -97,6 +98,13 @@ class FakeScm final : public Scm {
   std::vector<std::string> plan_warnings(std::string_view) const override { return {}; }
   std::string off_limits(std::string_view service) const override {
     return off_limits_.contains(std::string(service)) ? "That is the agent itself." : "";
+  }
+
+  std::optional<Error> stop_refusal(std::string_view service) const override {
+    if (!kills_.contains(std::string(service))) return std::nullopt;
+    return Error{.kind = ErrorKind::control_not_accepted,
+                 .detail = "It would be killed.",
+                 .service = std::string(service)};
   }
 
   void submit(Control control) override {
@@ -171,6 +179,7 @@ class FakeScm final : public Scm {
   std::map<std::string, Manner> manners_;
   std::vector<std::string> sent_;
   std::set<std::string> off_limits_;
+  std::set<std::string> kills_;
   std::function<void(const Control&)> before_;
   PicturePtr picture_;
   ScmSink* sink_ = nullptr;

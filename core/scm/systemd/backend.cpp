@@ -135,7 +135,7 @@ Result<void> SystemdScm::start(ScmSink& sink, Milliseconds patience) {
     try {
       Session session({.open = options_.open,
                        .files = SparedFiles(options_.state_dir + "/spared", options_.runtime_dir),
-                       .may_disarm = options_.may_disarm,
+                       .no_disarming = options_.no_disarming,
                        .begun = options_.begun},
                       {.ready = ready, .sink = sink}, shared_, mailbox_, clock_);
       session.run();
@@ -205,7 +205,17 @@ void SystemdScm::submit(Control control) {
 
 std::vector<std::string> SystemdScm::plan_warnings(std::string_view service) const {
   const MutexLock lock(shared_.mutex);
-  return warnings_of(shared_.units, service, options_.may_disarm);
+  return warnings_of(shared_.units, service, options_.no_disarming.empty());
+}
+
+std::optional<Error> SystemdScm::stop_refusal(std::string_view service) const {
+  if (options_.no_disarming.empty()) return std::nullopt;
+  const MutexLock lock(shared_.mutex);
+  const Unit* unit = shared_.units.find(service);
+  if (unit == nullptr || !is_up(unit->state())) return std::nullopt;
+  const Sparing sparing = sparing_of(unit->is());
+  if (sparing.ways.empty()) return std::nullopt;
+  return would_kill(unit->is().id, sparing, options_.no_disarming);
 }
 
 std::string SystemdScm::off_limits(std::string_view service) const {

@@ -28,9 +28,9 @@ struct SystemdOptions {
   std::string runtime_dir;  // systemd's of unit files: "/run/systemd/system"
   OpenWire open;            // bus_wire(), or a test's
   std::set<std::string, std::less<>> types = {"service"};  // of units that are listed
-  // Units may be given a drop-in for as long as they stop. Else a stop of one that systemd could kill
-  // is refused.
-  bool may_disarm = true;
+  // Units are given a drop-in for as long as they stop. Where there is a reason not to ("the settings
+  // forbid it"), no job is accepted that stops one that systemd could kill.
+  std::string no_disarming;
   std::set<std::string> begun;  // jobs of agents before this one that go on
 };
 
@@ -57,6 +57,7 @@ class SystemdScm final : public Scm {
   void submit(Control control) override;
   [[nodiscard]] std::vector<std::string> plan_warnings(std::string_view service) const override;
   [[nodiscard]] std::string off_limits(std::string_view service) const override;
+  [[nodiscard]] std::optional<Error> stop_refusal(std::string_view service) const override;
 
  private:
   SystemdOptions options_;

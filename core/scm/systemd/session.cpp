@@ -406,11 +406,12 @@ void Session::serve(const Release& release) {
 
 void Session::serve(const Prepare& prepare) {
   if (!complete_) return prepare.done->give(std::unexpected(away()));
-  if (!options_.may_disarm) {
+  if (!options_.no_disarming.empty()) {
     for (const auto& service : prepare.services) {
       const auto seen = this->seen(service);
       if (!seen || !seen->is_up || seen->sparing.ways.empty()) continue;
-      return prepare.done->give(std::unexpected(would_kill(service, seen->sparing)));
+      return prepare.done->give(
+          std::unexpected(would_kill(service, seen->sparing, options_.no_disarming)));
     }
     return prepare.done->give({});
   }
@@ -455,8 +456,9 @@ void Session::carry_out(const Control& control, bool is_spared) {
 // Whatever was prepared: no stop goes out to what systemd could kill, and none is joined.
 void Session::spare_first(const Control& control) {
   const auto seen = this->seen(control.service);
-  if (seen && !options_.may_disarm && !seen->sparing.ways.empty()) {
-    return settle(control, std::unexpected(would_kill(control.service, seen->sparing)));
+  if (seen && !options_.no_disarming.empty() && !seen->sparing.ways.empty()) {
+    return settle(control, std::unexpected(
+                               would_kill(control.service, seen->sparing, options_.no_disarming)));
   }
   spared_.spare("", {control.service}, [this, control](Result<void> spared) {
     if (!spared) return settle(control, std::move(spared));

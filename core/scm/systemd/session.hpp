@@ -48,7 +48,7 @@ class Session final : private SparedUnits::World {
   struct Options {
     OpenWire open;
     SparedFiles files;
-    bool may_disarm = true;
+    std::string no_disarming;     // why units are given no drop-in; empty: they are
     std::set<std::string> begun;  // jobs of agents before this one that go on
   };
   struct Outlets {

@@ -86,12 +86,12 @@ Sparing sparing_of(const Properties& unit) {
   return out;
 }
 
-Error would_kill(const std::string& unit, const Sparing& sparing) {
+Error would_kill(const std::string& unit, const Sparing& sparing, const std::string& why) {
   Error error{.kind = ErrorKind::control_not_accepted, .service = unit};
   error.detail = "systemd would end " + unit + " by force when it stops (" +
-                 list_names(sparing.ways) +
-                 "), and the settings do not let noforce disarm that ([scm] disarm = false). Set "
-                 "TimeoutStopSec=infinity and SendSIGKILL=no in the unit itself, or allow it.";
+                 list_names(sparing.ways) + "), and " + why +
+                 ". Set TimeoutStopSec=infinity and SendSIGKILL=no in the unit itself, or let "
+                 "noforce disarm it.";
   return error;
 }
 

@@ -29,8 +29,9 @@ struct Sparing {
 };
 
 [[nodiscard]] Sparing sparing_of(const Properties& unit);
-// Why it is not stopped where it must not be disarmed.
-[[nodiscard]] Error would_kill(const std::string& unit, const Sparing& sparing);
+// It is not stopped, because it must not be disarmed: `why`, as a sentence's second half.
+[[nodiscard]] Error would_kill(const std::string& unit, const Sparing& sparing,
+                               const std::string& why);
 // What ends it by force at other times than in a stop; for the plan.
 [[nodiscard]] std::vector<std::string> other_ways(const Properties& unit);
 

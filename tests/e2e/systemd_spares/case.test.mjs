@@ -113,9 +113,11 @@ scenario('The plan says what systemd would do, and whose edits a daemon-reload a
 
 scenario('Where the settings forbid to disarm it, it is not stopped at all', async (agent, systemd) => {
   const { pid } = await agent.service('spared');
-  const job = await agent.done('stop', 'spared');
-  assert.equal(job.result, 'failed');
-  assert.match(job.error.detail, /systemd would end spared\.service by force when it stops \(TimeoutStopSec=2 s\)/);
+  const { status, body } = await agent.act('stop', 'spared');
+  assert.deepEqual([status, body.code, body.service], [409, 'control_not_accepted', 'spared.service']);
+  assert.match(body.detail, /systemd would end spared\.service by force when it stops \(TimeoutStopSec=2 s\), and the settings do not let/);
+  const plan = await agent.act('stop', 'spared', { dry_run: 1 });
+  assert.deepEqual([plan.body.would_answer.status, plan.body.would_answer.code], [409, 'control_not_accepted']);
   assert.ok(isAlive(pid));
   assert.equal((await agent.service('spared')).state, 'running');
   assert.deepEqual(systemd.dropIns(), []);

@@ -119,8 +119,9 @@ scenario('With a user of its own it does what polkit lets that user do, and says
   assert.equal(foreign.result, 'failed', 'the rule does not name it');
   assert.match(foreign.error.detail, /polkit rule for its user/);
 
-  const hasty = await agent.done('stop', 'hasty');
-  assert.equal(hasty.result, 'failed', 'a drop-in is root\'s to write');
+  const hasty = await agent.act('stop', 'hasty');
+  assert.equal(hasty.status, 409, 'a drop-in is root\'s to write');
+  assert.match(hasty.body.detail, /TimeoutStopSec=1 s\), and the agent's user may not write to \/run\/systemd\/system/);
   assert.equal((await agent.service('hasty')).state, 'running');
   assert.equal(saved(agent, 'hasty'), '');
   assert.deepEqual(systemd.dropIns(), []);
