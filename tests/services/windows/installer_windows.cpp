@@ -3,8 +3,10 @@
 #include <windows.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <memory>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -49,6 +51,25 @@ bool is_there(const std::string& name) {
   return ScHandle(OpenServiceW(scm.get(), wide(name).c_str(), SERVICE_QUERY_STATUS)) != nullptr;
 }
 
+constexpr std::string_view stand_in = " (a stand-in)";
+
+bool is_stand_in(const std::string& name) {
+  const auto scm = manager(SC_MANAGER_CONNECT);
+  const ScHandle service(OpenServiceW(scm.get(), wide(name).c_str(), SERVICE_QUERY_CONFIG));
+  alignas(QUERY_SERVICE_CONFIGW) std::byte room[8192];  // the most that Windows asks for
+  auto* config = reinterpret_cast<QUERY_SERVICE_CONFIGW*>(room);
+  DWORD needed = 0;
+  return service != nullptr &&
+         QueryServiceConfigW(service.get(), config, sizeof room, &needed) != 0 &&
+         std::wstring_view(config->lpDisplayName).ends_with(wide(std::string(stand_in)));
+}
+
+bool needs(const Estate& estate, std::string_view name) {
+  return std::ranges::any_of(estate.services, [&](const EstateService& service) {
+    return std::ranges::find(service.depends_on, name) != service.depends_on.end();
+  });
+}
+
 std::vector<std::string> owned(const std::vector<std::string_view>& names) {
   return {names.begin(), names.end()};
 }
@@ -63,14 +84,9 @@ Installer::Installer(std::string folder, std::string program)
 bool Installer::install(const Estate& estate) {
   std::vector<ToInstall> all;
   for (const auto name : kOfWindows) {
-    const bool needed = std::any_of(
-        estate.services.begin(), estate.services.end(), [&](const EstateService& service) {
-          return std::find(service.depends_on.begin(), service.depends_on.end(), name) !=
-                 service.depends_on.end();
-        });
-    if (!needed || is_there(std::string(name))) continue;
+    if (!needs(estate, name) || is_there(std::string(name))) continue;
     all.push_back({.name = std::string(name),
-                   .display_name = std::string(name) + " (a stand-in)",
+                   .display_name = std::string(name) + std::string(stand_in),
                    .process = {},
                    .depends_on = {},
                    .load_group = {},
@@ -129,6 +145,14 @@ bool Installer::install_one(const ToInstall& service, const std::vector<std::str
     return failed("to change " + service.name);
   }
   return true;
+}
+
+bool Installer::remove(const Estate& estate) {
+  std::vector<std::string> names = names_of(estate);
+  for (const auto name : kOfWindows) {
+    if (needs(estate, name) && is_stand_in(std::string(name))) names.emplace_back(name);
+  }
+  return remove(names);
 }
 
 bool Installer::remove(const std::vector<std::string>& names) {

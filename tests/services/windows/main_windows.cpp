@@ -5,6 +5,7 @@
 //   svc_hosted remove iis6|iis7 | NAME...
 //   svc_hosted poll NAME MS                      looks each MS until NAME is stopped; when it saw that, in
 //                                                microseconds since 1970
+//   svc_hosted gone NAME                         waits until the process of NAME is gone; when it was, the same
 //   svc_hosted end PID                           by force, as IISReset does; for what tests set beside
 //   svc_hosted host own|shared FOLDER NAME...    what the service manager runs
 //
@@ -53,6 +54,12 @@ int host(const std::vector<std::string>& words) {
   return StartServiceCtrlDispatcherW(table.data()) ? 0 : 1;
 }
 
+void say_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  std::printf("%lld\n", static_cast<long long>(
+                            std::chrono::duration_cast<std::chrono::microseconds>(now).count()));
+}
+
 // As tools without notifications do it (.NET's ServiceController: every 250 ms).
 int poll(const std::string& name, unsigned long interval) {
   const SC_HANDLE manager = OpenSCManagerW(nullptr, nullptr, SC_MANAGER_CONNECT);
@@ -61,12 +68,28 @@ int poll(const std::string& name, unsigned long interval) {
   SERVICE_STATUS status{};
   while (QueryServiceStatus(service, &status) && status.dwCurrentState != SERVICE_STOPPED)
     Sleep(interval);
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  std::printf("%lld\n", static_cast<long long>(
-                            std::chrono::duration_cast<std::chrono::microseconds>(now).count()));
+  say_now();
   CloseServiceHandle(service);
   CloseServiceHandle(manager);
   return status.dwCurrentState == SERVICE_STOPPED ? 0 : 1;
+}
+
+// The least that whoever waits for the process can do: how long the service's own end takes.
+int gone(const std::string& name) {
+  const SC_HANDLE manager = OpenSCManagerW(nullptr, nullptr, SC_MANAGER_CONNECT);
+  const SC_HANDLE service =
+      OpenServiceW(manager, std::wstring(name.begin(), name.end()).c_str(), SERVICE_QUERY_STATUS);
+  SERVICE_STATUS_PROCESS status{};
+  DWORD needed = 0;
+  QueryServiceStatusEx(service, SC_STATUS_PROCESS_INFO, reinterpret_cast<BYTE*>(&status),
+                       sizeof status, &needed);
+  const HANDLE process = OpenProcess(SYNCHRONIZE, FALSE, status.dwProcessId);
+  const bool seen = process != nullptr && WaitForSingleObject(process, 60'000) == WAIT_OBJECT_0;
+  say_now();
+  CloseHandle(process);
+  CloseServiceHandle(service);
+  CloseServiceHandle(manager);
+  return seen ? 0 : 1;
 }
 
 // What noforce never does, so that tests can show what it costs.
@@ -91,8 +114,8 @@ int install(const std::vector<std::string>& words) {
 }
 
 int remove(const std::vector<std::string>& words) {
-  std::vector<std::string> names(words.begin() + 1, words.end());
-  if (const Estate* known = estate(words.at(1))) names = names_of(*known);
+  if (const Estate* known = estate(words.at(1))) return Installer(".").remove(*known) ? 0 : 1;
+  const std::vector<std::string> names(words.begin() + 1, words.end());
   return Installer(".").remove(names) ? 0 : 1;
 }
 
@@ -107,8 +130,10 @@ int wmain(int argc, wchar_t** argv) {
   if (words.size() >= 4 && words[0] == "host") return host(words);
   if (words.size() >= 3 && words[0] == "install") return install(words);
   if (words.size() == 3 && words[0] == "poll") return poll(words[1], std::stoul(words[2]));
+  if (words.size() == 2 && words[0] == "gone") return gone(words[1]);
   if (words.size() == 2 && words[0] == "end") return end_by_force(words[1]);
   if (words.size() >= 2 && words[0] == "remove") return remove(words);
-  std::fprintf(stderr, "say install, remove or host; see the top of main_windows.cpp\n");
+  std::fprintf(stderr,
+               "say install, remove, poll, gone, end or host; see the top of main_windows.cpp\n");
   return 2;
 }
