@@ -74,7 +74,7 @@ Sparing sparing_of(const Properties& unit) {
   }
   if (unit.job_timeout_action != "none" && !unit.job_timeout_action.empty() &&
       (is_limit(unit.job_timeout_us) || is_limit(unit.job_running_timeout_us))) {
-    out.ways.push_back("JobTimeoutAction=" + unit.job_timeout_action);
+    out.ways.push_back("JobTimeoutAction=" + clean_text(unit.job_timeout_action, 32));
     job_lines = "[Unit]\nJobTimeoutSec=infinity\nJobRunningTimeoutSec=infinity\n\n";
   }
   if (unit.kill_mode == "none") out.ways.clear();

@@ -49,7 +49,10 @@ constexpr std::array kProperties{
     Property{"ExecMainExitTimestamp",
              [](P& p, const V& v) { p.exec_ended_us = v.unsigned_integer(); }},
     Property{"ExecMainStatus", [](P& p, const V& v) { p.exec_status = v.integer(); }},
-    Property{"Id", [](P& p, const V& v) { p.id = v.text(); }},
+    Property{"Id",
+             [](P& p, const V& v) {
+               if (!v.text().empty()) p.id = v.text();
+             }},
     Property{"InvocationID", [](P& p, const V& v) { p.invocation = hex_of(v.text()); }},
     Property{"Job", [](P& p, const V& v) { p.job = v.at(0).unsigned_integer(); }},
     Property{"JobRunningTimeoutUSec",
