@@ -67,6 +67,8 @@ class Agent {
   // Forgets old jobs, puts the audit trail's head into the log and says there what
   // ends soon; now and then.
   void look_after();
+  // Whether the executor has taken a turn since this was asked last. The main thread.
+  [[nodiscard]] bool responds() { return jobs_->responds(); }
 
   // The end, in this order ------------------------------------------------------------------------
   enum class Stopped : std::uint8_t {

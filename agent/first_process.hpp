@@ -22,8 +22,9 @@ struct Below {
   bool again = false;
 };
 
-// Runs `agent` in a child, hands SIGTERM, SIGINT and SIGHUP on to it and reaps whatever ends. The
-// child's exit status; 128 and more when a signal ended it. Called before there is a second thread.
+// Runs `agent` in a child, hands SIGTERM, SIGINT and SIGHUP on to it and reaps whatever ends. So is
+// SIGABRT, by which a service manager ends an agent that hangs: it is the child that does. The child's
+// exit status; 128 and more when a signal ended it. Called before there is a second thread.
 [[nodiscard]] int run_below(const Below& below);
 
 }  // namespace noforce::agent

@@ -60,7 +60,7 @@ void hand_on(int signals, pid_t child, bool& told) {
   while (::read(signals, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
     const auto signal = static_cast<int>(info.ssi_signo);
     if (signal == SIGCHLD) continue;
-    told = told || signal != SIGHUP;
+    told = told || (signal != SIGHUP && signal != SIGABRT);
     ::kill(child, signal);  // not reaped yet, so the pid is still its own
   }
 }
@@ -86,6 +86,7 @@ bool is_first_process() {
 int run_below(const Below& below) {
   sigset_t awaited = handed_on();
   ::sigaddset(&awaited, SIGCHLD);
+  ::sigaddset(&awaited, SIGABRT);
   ::sigprocmask(SIG_BLOCK, &awaited, nullptr);
   Fd signals(::signalfd(-1, &awaited, SFD_CLOEXEC | SFD_NONBLOCK));
   bool told = false;

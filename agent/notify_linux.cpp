@@ -4,8 +4,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <charconv>
 #include <chrono>
+#include <string_view>
 
 #include "agent/files.hpp"
 #include "agent/notify.hpp"
@@ -13,16 +16,40 @@
 #include "core/fd.hpp"
 
 namespace noforce::agent {
+namespace {
+
+// What the variable says, which is then taken out; empty where it is not set.
+std::string taken(const char* variable) {
+  const char* value = ::getenv(variable);
+  std::string text = value != nullptr ? value : "";
+  ::unsetenv(variable);
+  return text;
+}
+
+std::optional<std::int64_t> number(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [rest, bad] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (bad != std::errc{} || rest != text.data() + text.size() || value <= 0) return std::nullopt;
+  return value;
+}
+
+}  // namespace
 
 Notifier Notifier::from_environment() {
-  const char* socket = ::getenv("NOTIFY_SOCKET");
-  Notifier notifier(socket != nullptr ? socket : "", nullptr);
-  ::unsetenv("NOTIFY_SOCKET");
+  Notifier notifier(taken("NOTIFY_SOCKET"), nullptr);
+  // As sd_watchdog_enabled(3): meant for this process, or for whoever reads it.
+  const auto limit = number(taken("WATCHDOG_USEC"));
+  const std::string pid = taken("WATCHDOG_PID");
+  if (limit && (pid.empty() || number(pid) == ::getpid())) {
+    notifier.watchdog_ = std::chrono::floor<Milliseconds>(std::chrono::microseconds(*limit));
+  }
   return notifier;
 }
 
 Notifier Notifier::through(OpenerLine& opener) {
-  return {"", &opener};
+  Notifier notifier("", &opener);
+  notifier.watchdog_ = opener.watchdog();
+  return notifier;
 }
 
 void Notifier::ready(std::string_view status) const {
@@ -44,6 +71,10 @@ void Notifier::still_stopping(Milliseconds patience, std::string_view status) co
   send(Wish::more_time,
        "EXTEND_TIMEOUT_USEC=" + std::to_string(std::chrono::microseconds(patience).count()) +
            "\nSTATUS=" + std::string(status));
+}
+
+void Notifier::alive() const {
+  send(Wish::alive, "WATCHDOG=1");
 }
 
 void Notifier::send(Wish wish, const std::string& message) const {

@@ -32,4 +32,7 @@ void Notifier::still_stopping(Milliseconds patience, std::string_view) const {
   say_stopping(patience);
 }
 
+// Windows looks at processes only.
+void Notifier::alive() const {}
+
 }  // namespace noforce::agent

@@ -10,9 +10,11 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "config/settings.hpp"
+#include "core/clock.hpp"
 #include "core/error.hpp"
 
 namespace noforce::agent {
@@ -25,6 +27,7 @@ enum class Wish : char {
   reloading = 'l',
   stopping = 's',
   more_time = 'm',
+  alive = 'a',
 };
 
 // The face's end of the line. Any thread; one wish at a time.
@@ -35,6 +38,8 @@ class OpenerLine {
   [[nodiscard]] virtual Result<void> wish(Wish what) = 0;
   // Whether the opener still runs. When it ends, this process gets SIGTERM.
   [[nodiscard]] virtual bool is_held() const = 0;
+  // How often the service manager wants to hear Wish::alive at the least (Notifier::watchdog()).
+  [[nodiscard]] virtual std::optional<Milliseconds> watchdog() const = 0;
 };
 
 struct OpenerOptions {

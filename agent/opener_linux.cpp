@@ -65,7 +65,8 @@ Result<void> check_programs(const config::Settings& settings, uid_t face) {
 
 class FaceLine final : public OpenerLine {
  public:
-  FaceLine(Fd line, std::int64_t opener) : opener_(opener), line_(std::move(line)) {}
+  FaceLine(Fd line, std::int64_t opener, std::optional<Milliseconds> watchdog)
+      : opener_(opener), watchdog_(watchdog), line_(std::move(line)) {}
 
   Result<void> wish(Wish what) override {
     const MutexLock lock(mutex_);
@@ -84,9 +85,11 @@ class FaceLine final : public OpenerLine {
   }
 
   [[nodiscard]] bool is_held() const override { return ::getppid() == opener_; }
+  [[nodiscard]] std::optional<Milliseconds> watchdog() const override { return watchdog_; }
 
  private:
   const std::int64_t opener_;
+  const std::optional<Milliseconds> watchdog_;
   Mutex mutex_;
   Fd line_ NOFORCE_GUARDED_BY(mutex_);
 };
@@ -138,7 +141,7 @@ class Opener {
       log(LogLevel::warning, "dangerous system calls are not refused",
           {{"why", refused.error().detail}});
     }
-    FaceLine line(std::move(end), opener);
+    FaceLine line(std::move(end), opener, notifier_.watchdog());
     (void)::prctl(PR_SET_PDEATHSIG, SIGTERM);
     return line.is_held() ? face(line) : exit_failed;
   }
@@ -174,6 +177,9 @@ class Opener {
         return {};
       case Wish::more_time:
         notifier_.still_stopping(more_time, "Waiting for services to stop");
+        return {};
+      case Wish::alive:
+        notifier_.alive();
         return {};
     }
     return fail(ErrorKind::malformed, "that is no wish");

@@ -22,6 +22,7 @@ namespace noforce::agent {
 namespace {
 
 constexpr Milliseconds upkeep_interval = std::chrono::hours(1);
+constexpr Milliseconds shortest_beat{10};
 constexpr Milliseconds more_time{30'000};  // asked of our own service manager, again and again
 constexpr Milliseconds face_ends{10'000};  // how long another one's end may take
 
@@ -103,20 +104,31 @@ class Serving {
     notifier_.ready("Serving at " + agent_->address());
   }
 
+  // Between two looks. To a watchdog a word may come late, once or twice.
+  [[nodiscard]] Milliseconds interval() const {
+    const auto watchdog = notifier_.watchdog();
+    return watchdog ? std::clamp(*watchdog / 4, shortest_beat, upkeep_interval) : upkeep_interval;
+  }
+
   // Until it is told to end.
   void watch() {
     agent_->look_after();
+    MonoTime upkeep = system_clock().mono() + upkeep_interval;
+    const Milliseconds beat = interval();
     for (;;) {
-      const auto told = signals_.wait(upkeep_interval);
+      const auto told = signals_.wait(beat);
       if (told == Told::end) return;
       if (told == Told::reload) {
         notifier_.reloading();
         const auto reloaded = agent_->reload("signal");  // it logs what came of it
         notifier_.ready("Serving at " + agent_->address() +
                         (reloaded ? "" : "; the changed settings have mistakes"));
-      } else {
+      } else if (system_clock().mono() >= upkeep) {
         agent_->look_after();
+        upkeep = system_clock().mono() + upkeep_interval;
       }
+      // This thread is here, and the executor's takes its turns.
+      if (notifier_.watchdog() && agent_->responds()) notifier_.alive();
     }
   }
 

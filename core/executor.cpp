@@ -115,6 +115,12 @@ void Executor::drain() {
   post(Draining{});
 }
 
+bool Executor::responds() {
+  const MutexLock lock(mutex_);
+  woken_.notify_one();
+  return !std::exchange(asked_, true);
+}
+
 void Executor::observed(std::string_view service) {
   const MutexLock lock(mutex_);
   observed_.emplace(service);
@@ -158,7 +164,7 @@ void Executor::loop() {
 bool Executor::wait_for_work() {
   const MonoTime wake = next_wake();
   MutexLock lock(mutex_);
-  while (inbox_.empty() && observed_.empty() && !stopping_) {
+  while (inbox_.empty() && observed_.empty() && !asked_ && !stopping_) {
     if (wake == MonoTime::max()) {
       woken_.wait(lock);
     } else if (!woken_.wait_until(lock, wake)) {
@@ -175,6 +181,7 @@ void Executor::turn() {
     const MutexLock lock(mutex_);
     messages.swap(inbox_);
     seen.swap(observed_);
+    asked_ = false;
   }
   const MonoTime now = parts_.clock.mono();
   for (auto& message : messages) {

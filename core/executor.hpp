@@ -74,6 +74,9 @@ class Executor final : public ScmSink, public AttendantSink {
   // The agent ends and stops its services first: of what is queued only the agent's own stops begin
   // from now on, and nothing is brought back. The rest stays queued, for the next agent.
   void drain();
+  // Whether it has taken a turn since this was asked last; asks it for the next one. For one caller,
+  // which wants to know that the thread is not stuck.
+  [[nodiscard]] bool responds();
 
   void observed(std::string_view service) override;
   void completed(Completion completion) override;
@@ -187,6 +190,7 @@ class Executor final : public ScmSink, public AttendantSink {
   std::vector<Message> inbox_ NOFORCE_GUARDED_BY(mutex_);
   std::set<std::string, std::less<>> observed_ NOFORCE_GUARDED_BY(mutex_);
   bool stopping_ NOFORCE_GUARDED_BY(mutex_) = false;
+  bool asked_ NOFORCE_GUARDED_BY(mutex_) = false;  // responds() waits for a turn
   std::thread thread_;
 
   // The executor's thread only.

@@ -237,6 +237,7 @@ class Jobs::Impl {
     executor_.drain();
   }
 
+  bool responds() { return executor_.responds(); }
   void turn() { executor_.turn(); }
   MonoTime next_turn() const { return executor_.next_wake(); }
 
@@ -760,6 +761,9 @@ void Jobs::stop() {
 }
 void Jobs::drain() {
   impl_->drain();
+}
+bool Jobs::responds() {
+  return impl_->responds();
 }
 void Jobs::turn() {
   impl_->turn();

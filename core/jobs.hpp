@@ -133,6 +133,8 @@ class Jobs {
   [[nodiscard]] JobCounts counts(const Caller& caller) const;
   // Jobs that are queued or running keep what they were accepted with; all later ones use these.
   void replace_policies(Policies policies);
+  // As Executor::responds().
+  [[nodiscard]] bool responds();
   // Ready to accept: the SCM's picture is complete, the journal writes, not stopping. Else a
   // sentence.
   [[nodiscard]] Result<void> ready() const;

@@ -445,32 +445,72 @@ TEST_F(TheProgram, AsTheFirstProcessOfAContainerOutlivesItsAgentAndStopsTheServi
   EXPECT_TRUE(eventually([&] { return processes_with(dir.path()).empty(); }));
 }
 
-TEST_F(TheProgram, TellsItsServiceManagerWhenItIsReady) {
-  const std::string path = dir / "notify";
-  const int listener = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  ASSERT_EQ(::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-  const auto message = [listener] {
+// The socket of a service manager.
+class Listener {
+ public:
+  explicit Listener(const std::string& path)
+      : fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    EXPECT_EQ(::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  }
+  // Waits for the next one.
+  [[nodiscard]] std::string message() const { return receive(0); }
+  // The next one of those that came already; empty: there is none.
+  [[nodiscard]] std::string next() const { return receive(MSG_DONTWAIT); }
+
+ private:
+  [[nodiscard]] std::string receive(int flags) const {
     std::string text(4096, '\0');
-    const ssize_t n = ::recv(listener, text.data(), text.size(), 0);
+    const ssize_t n = ::recv(fd_.get(), text.data(), text.size(), flags);
     text.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
     return text;
-  };
+  }
+  Fd fd_;
+};
+
+TEST_F(TheProgram, TellsItsServiceManagerWhenItIsReady) {
+  const Listener manager(dir / "notify");
   write_settings("");
   init();
-  ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
-  ServedAgent agent(settings(), state());
-  ::unsetenv("NOTIFY_SOCKET");
+  ServedAgent agent(settings(), state(), {"/usr/bin/env", "NOTIFY_SOCKET=" + (dir / "notify")});
   ASSERT_TRUE(agent.is_serving()) << agent.log();
-  EXPECT_THAT(message(), StartsWith("READY=1\nSTATUS=Serving at 127.0.0.1:"));
+  EXPECT_THAT(manager.message(), StartsWith("READY=1\nSTATUS=Serving at 127.0.0.1:"));
   agent.signal(SIGHUP);
-  EXPECT_THAT(message(), StartsWith("RELOADING=1\nMONOTONIC_USEC="));
-  EXPECT_THAT(message(), StartsWith("READY=1"));
+  EXPECT_THAT(manager.message(), StartsWith("RELOADING=1\nMONOTONIC_USEC="));
+  EXPECT_THAT(manager.message(), StartsWith("READY=1"));
   EXPECT_EQ(agent.end(), 0) << agent.log();
-  EXPECT_THAT(message(), StartsWith("STOPPING=1"));
-  ::close(listener);
+  EXPECT_THAT(manager.message(), StartsWith("STOPPING=1"));
+}
+
+TEST_F(TheProgram, TellsAWatchdogAgainAndAgainThatItLives) {
+  const Listener manager(dir / "notify");
+  write_settings("");
+  init();
+  ServedAgent agent(settings(), state(),
+                    {"/usr/bin/env", "NOTIFY_SOCKET=" + (dir / "notify"), "WATCHDOG_USEC=200000"});
+  ASSERT_TRUE(agent.is_serving()) << agent.log();
+  EXPECT_THAT(manager.message(), StartsWith("READY=1"));
+  for (int times = 0; times < 4; ++times)
+    EXPECT_EQ(manager.message(), "WATCHDOG=1");
+}
+
+TEST_F(TheProgram, SaysNothingToAWatchdogThatLooksAtAnotherProcess) {
+  const Listener manager(dir / "notify");
+  write_settings("");
+  init();
+  ServedAgent agent(settings(), state(),
+                    {"/usr/bin/env", "NOTIFY_SOCKET=" + (dir / "notify"), "WATCHDOG_USEC=40000",
+                     "WATCHDOG_PID=1"});
+  ASSERT_TRUE(agent.is_serving()) << agent.log();
+  EXPECT_THAT(manager.message(), StartsWith("READY=1"));
+  agent.signal(SIGHUP);
+  EXPECT_THAT(manager.message(), StartsWith("RELOADING=1"));
+  EXPECT_THAT(manager.message(), StartsWith("READY=1"));
+  EXPECT_EQ(agent.end(), 0) << agent.log();
+  EXPECT_THAT(manager.message(), StartsWith("STOPPING=1"));
+  EXPECT_EQ(manager.next(), "");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <semaphore>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -113,6 +114,34 @@ TEST_F(AnAgent, RestartsATreeInOrder) {
     EXPECT_EQ(step.result, StepResult::succeeded) << step.service;
     EXPECT_TRUE(step.duration.has_value());
   }
+}
+
+TEST_F(AnAgent, RespondsUnlessItsExecutorIsStuck) {
+  begin(exchange_estate());
+  const auto soon_responds = [this] {
+    (void)jobs->responds();
+    const MonoTime limit = system_clock().mono() + 20s;
+    while (!jobs->responds()) {
+      if (system_clock().mono() > limit) return false;
+      std::this_thread::sleep_for(1ms);
+    }
+    return true;
+  };
+  EXPECT_TRUE(soon_responds());
+  std::binary_semaphore stuck{0};
+  std::binary_semaphore go_on{0};
+  scm->before_control([&](const Control&) {
+    stuck.release();
+    go_on.acquire();
+  });
+  const std::string job = submit(request(Action::stop, {"w3svc"}))->id;
+  stuck.acquire();
+  (void)jobs->responds();
+  for (int times = 0; times < 3; ++times)
+    EXPECT_FALSE(jobs->responds());
+  go_on.release();
+  EXPECT_TRUE(soon_responds());
+  EXPECT_EQ(finished(job)->result, JobResult::succeeded);
 }
 
 TEST_F(AnAgent, RefusesToTakeDependentsDownWithoutConsent) {
