@@ -13,8 +13,9 @@ namespace noforce::agent {
 
 // Lives as long as the parsing and the command.
 struct PlatformWords {
-  std::string service;  // the name of the Windows service; with `serve`: that this process is
+  std::string service;  // the name of the service or unit; with `serve`: that this process is
   std::string config;
+  bool for_user = false;  // Linux: a unit of the user's manager
 };
 
 // Adds to the program and to its `serve`; what was meant goes to `chosen`.
