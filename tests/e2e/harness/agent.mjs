@@ -26,7 +26,7 @@ export class Agent {
   // test's folder to the words that stand before `noforce serve`, for a program that execs it.
   // `prepare`: what has to be in the folder before.
   static async start(settings, through = () => [], prepare = () => {}) {
-    const agent = new Agent();
+    const agent = new this();
     agent.through = through(agent.dir);
     try {
       const { text, ports } = await fillIn(settings, { dir: agent.dir, state: agent.state, services });

@@ -11,4 +11,5 @@ export { Systemd, scenariosOnSystemd } from './systemd.mjs';
 export { SystemManager } from './system_manager.mjs';
 export { scenarios } from './scenario.mjs';
 export { seconds, sleep, within } from './time.mjs';
+export { UnitAgent } from './unit_agent.mjs';
 export { assertEndedOnce, assertJournalIntact, assertLivedInOrder, assertLogContinuous, assertOrderKept, assertReportedAsLived, everyItem } from './verdict.mjs';

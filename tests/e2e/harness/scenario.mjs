@@ -12,11 +12,12 @@ import { seconds, within } from './time.mjs';
 
 // adapt: changes the settings' text before they are used. through, prepare: see Agent.start. skip: why the
 // machine cannot run it, or false.
-export function scenarios(url, { settings = 'settings.toml' } = {}) {
+// kind: an Agent that is run in another way than by this process.
+export function scenarios(url, { settings = 'settings.toml', kind = Agent } = {}) {
   const template = readFileSync(new URL(settings, url), 'utf8');
   return function scenario(sentence, body, { limit = 120, adapt = (text) => text, through, prepare, skip = false } = {}) {
     test(sentence, { timeout: seconds(limit + 90), skip }, async () => {
-      const agent = await Agent.start(adapt(template), through, prepare);
+      const agent = await kind.start(adapt(template), through, prepare);
       const failures = [];
       await within(limit, sentence, body(agent)).catch((error) => failures.push(error));
       await agent.tearDown(failures.length > 0).catch((error) => failures.push(error));

@@ -11,7 +11,6 @@ export const hierarchies = () => (existsSync('/sys/fs/cgroup/cgroup.procs')
   ? ['/sys/fs/cgroup']
   : readdirSync('/sys/fs/cgroup').map((name) => `/sys/fs/cgroup/${name}`).filter((dir) => existsSync(`${dir}/cgroup.procs`)));
 
-// Its own control group first, then its own /run/systemd, then systemd. $1: the group.
 // $1: the group, with which all that runs from here on is found again.
 export const joinGroup = `
 for h in /sys/fs/cgroup /sys/fs/cgroup/*; do
@@ -23,9 +22,14 @@ for h in /sys/fs/cgroup /sys/fs/cgroup/*; do
   echo $$ > "$h/$1/cgroup.procs" 2>/dev/null
 done
 `;
+
+// Its own control group first, then its own /run/systemd, with what hides files from sandboxed units, then
+// systemd. $1: the group.
 const become = `${joinGroup}
 mount --make-rprivate / && mkdir -p /run/systemd && mount -t tmpfs -o mode=755 tmpfs /run/systemd &&
-mkdir /run/systemd/system && umask 022 && exec /lib/systemd/systemd --user --unit=basic.target`;
+mkdir /run/systemd/system && umask 022 &&
+mkdir /run/systemd/inaccessible && cd /run/systemd/inaccessible && mkdir -m 0 dir && install -m 0 /dev/null reg && cd / &&
+exec /lib/systemd/systemd --user --unit=basic.target`;
 
 export class Systemd {
   // units: { 'web.service': '[Service]\\n...' }. Returns once it answers.
@@ -44,7 +48,8 @@ export class Systemd {
     this.env = {
       PATH: process.env.PATH, HOME: this.dir, XDG_RUNTIME_DIR: this.run, XDG_CONFIG_HOME: `${this.dir}/config`,
       XDG_DATA_HOME: `${this.dir}/data`, DBUS_SESSION_BUS_ADDRESS: `unix:path=${this.run}/systemd/private`,
-      SYSTEMD_UNIT_PATH: `${this.dir}/units:${this.run}/systemd/user:${this.run}/systemd/transient`, SYSTEMD_LOG_LEVEL: 'warning',
+      SYSTEMD_UNIT_PATH: `${this.dir}/config/systemd/user:${this.dir}/units:${this.run}/systemd/user:${this.run}/systemd/transient`,
+      SYSTEMD_LOG_LEVEL: 'warning',
     };
   }
 
@@ -71,12 +76,15 @@ export class Systemd {
     })());
   }
 
-  // { code, text }; never rejects. Among its mounts: outside of them systemctl finds no systemd booted,
-  // and changes files by itself.
+  // Among its mounts: outside of them systemctl finds no systemd booted, and changes files by itself.
   systemctl(...words) {
-    const all = ['-t', this.child.pid, '-m', 'systemctl', '--user', '--no-pager', '--no-ask-password', ...words];
+    return this.inside('systemctl', '--user', '--no-pager', '--no-ask-password', ...words);
+  }
+
+  // Runs a program among its mounts and in its environment: { code, text }; never rejects.
+  inside(...words) {
     return new Promise((resolve) => {
-      execFile('nsenter', all, { env: this.env, encoding: 'utf8' },
+      execFile('nsenter', ['-t', this.child.pid, '-m', ...words], { env: this.env, encoding: 'utf8' },
         (error, stdout, stderr) => resolve({ code: error ? error.code : 0, text: (stdout + stderr).trim() }));
     });
   }

@@ -1,0 +1,155 @@
+// The agent as a unit: `noforce service install`, and a real systemd that runs what it wrote.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { Systemd, UnitAgent, isAlive, processesOf, scenarios, scenariosOnSystemd } from '../harness/index.mjs';
+
+const web = '[Service]\nExecStart=/bin/sleep infinity\nTimeoutStopSec=2\nExecStop=/bin/sh -c "kill $MAINPID; sleep 3"\n';
+
+const begin = async (agent) => {
+  agent.systemd = await Systemd.start(agent.dir, { 'web.service': web });
+  await agent.systemd.systemctl('start', 'web.service');
+};
+
+const scenario = scenariosOnSystemd(scenarios(import.meta.url, { kind: UnitAgent }), {
+  begin, ready: (agent) => agent.untilState('web.service', 'running'),
+});
+const supervising = scenariosOnSystemd(scenarios(import.meta.url, { settings: 'supervisor.toml', kind: UnitAgent }), {
+  begin, ready: (agent) => agent.untilRunning('base', 'web'),
+});
+
+const pids = async (agent) => [(await agent.service('base')).pid, (await agent.service('web')).pid];
+const keeperOf = (agent) => processesOf(agent.dir).find((p) => p.command.includes(' keeper '))?.pid;
+
+scenario('Installed and started, it drives the other units from within its sandbox, and not its own', async (agent, systemd) => {
+  assert.equal(await agent.show('Type'), 'notify');
+  assert.equal(await agent.show('ProtectSystem'), 'strict');
+  const status = readFileSync(`/proc/${await agent.mainPid()}/status`, 'utf8');
+  assert.match(status, /^Seccomp:\s2$/m);
+  assert.match(status, /^NoNewPrivs:\s1$/m);
+
+  // web takes longer than systemd's patience: its drop-in and the record of it are written.
+  const job = await agent.done('restart', 'web');
+  assert.deepEqual([job.result, job.forced], ['succeeded', false]);
+  await systemd.untilNothingIsLeft(agent.state);
+
+  const refused = await agent.act('restart', 'noforce');
+  assert.equal(refused.status, 409);
+  assert.match(refused.body.detail, /this agent runs in noforce\.service/);
+});
+
+scenario('systemctl reload takes up changed settings, and says when they have mistakes', async (agent, systemd) => {
+  const text = readFileSync(agent.settings, 'utf8');
+  const put = (changed) => {
+    writeFileSync(`${agent.settings}.new`, changed, { mode: 0o600 });
+    renameSync(`${agent.settings}.new`, agent.settings);
+  };
+  put(`${text}\n[[group]]\nname = "all"\nservices = ["web"]\n`);
+  assert.equal((await systemd.systemctl('reload', 'noforce.service')).code, 0);
+  assert.deepEqual((await agent.api.get('/v1/groups')).body.items.map((group) => group.name), ['all']);
+
+  put(`${text}\n[nonsense]\n`);
+  assert.notEqual((await systemd.systemctl('reload', 'noforce.service')).code, 0);
+  assert.equal(await agent.show('ActiveState'), 'active');
+  assert.equal((await agent.api.get('/v1/groups')).body.items.length, 1);
+});
+
+supervising('Stopped, it leaves its keeper and services; started, it takes them over', async (agent, systemd) => {
+  const before = await pids(agent);
+  const keeper = keeperOf(agent);
+  assert.ok(before.every(isAlive) && isAlive(keeper));
+
+  assert.equal((await systemd.systemctl('stop', 'noforce.service')).code, 0);
+
+  assert.equal(await agent.show('ActiveState'), 'inactive');
+  assert.equal(await agent.show('Result'), 'success');
+  assert.ok(before.every(isAlive), 'the services run on');
+  assert.ok(isAlive(keeper), 'and so does their keeper');
+
+  await agent.serve();
+  assert.deepEqual(await pids(agent), before);
+  assert.equal(keeperOf(agent), keeper);
+});
+
+supervising('What the keeper runs is forbidden nothing by the unit', async (agent) => {
+  for (const pid of await pids(agent)) {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    assert.match(status, /^Seccomp:\s0$/m);
+    assert.match(status, /^NoNewPrivs:\s0$/m);
+  }
+});
+
+supervising('The watchdog hears of it; when it hangs, systemd ends it alone and starts it anew', async (agent) => {
+  await agent.edit('[Service]\nWatchdogSec=1s\nRestartSec=100ms\n');
+  await agent.systemd.systemctl('restart', 'noforce.service');
+  await agent.serve();
+  const before = await pids(agent);
+  const heard = () => agent.show('WatchdogTimestampMonotonic').then(Number);
+  let last = await heard();
+  for (let times = 0; times < 3; ++times) {
+    last = Number(await agent.untilShows('WatchdogTimestampMonotonic', (at) => Number(at) > last, 'the watchdog hears of it again'));
+  }
+  assert.equal(await agent.show('NRestarts'), '0');
+
+  const hung = await agent.mainPid();
+  process.kill(hung, 'SIGSTOP');
+
+  await agent.untilShows('NRestarts', (n) => n === '1', 'it is started anew');
+  await agent.untilShows('SubState', (state) => state === 'running', 'it runs');
+  await agent.serve();
+  assert.notEqual(await agent.mainPid(), hung);
+  assert.deepEqual(await pids(agent), before, 'nobody touched the services');
+});
+
+scenario('Taken away only once it neither runs nor is enabled', async (agent, systemd) => {
+  assert.equal((await systemd.systemctl('enable', 'noforce.service')).code, 0);
+  const uninstall = () => agent.noforceService('uninstall');
+  const first = /systemctl --user disable --now noforce first/;
+  let said = await uninstall();
+  assert.deepEqual([said.code, first.test(said.text)], [4, true], said.text);
+
+  await systemd.systemctl('disable', 'noforce.service');
+  said = await uninstall();
+  assert.equal(said.code, 4);
+  assert.match(said.text, /noforce\.service runs \(active\): systemctl --user disable --now noforce first/);
+  assert.ok(existsSync(agent.unitFile));
+  assert.equal((await agent.service('web')).state, 'running');
+
+  await systemd.systemctl('stop', 'noforce.service');
+  said = await uninstall();
+  assert.equal(said.code, 0, said.text);
+  assert.ok(!existsSync(agent.unitFile));
+  assert.equal(await agent.show('LoadState'), 'not-found', 'systemd has read that, too');
+  assert.equal((await uninstall()).code, 4);
+});
+
+scenario('Never put in the place of a unit that is not ours', async (agent, systemd) => {
+  const again = await agent.install();
+  assert.equal(again.code, 0, 'its own it writes anew');
+
+  const theirs = `${readFileSync(agent.unitFile, 'utf8')}# mine\n`;
+  writeFileSync(agent.unitFile, theirs);
+  for (const said of [await agent.install(), await agent.noforceService('uninstall')]) {
+    assert.equal(said.code, 4);
+    assert.match(said.text, /is not as `noforce service install` wrote it, and stays as it is/);
+  }
+  assert.equal(readFileSync(agent.unitFile, 'utf8'), theirs);
+
+  const other = await agent.noforceService('install', '--name', 'web', '--config', agent.settings);
+  assert.equal(other.code, 4);
+  assert.match(other.text, /there is a unit web\.service already, in .*\/units\/web\.service/);
+});
+
+scenario('Not written for settings with mistakes, nor for a program that others could replace', async (agent, systemd) => {
+  writeFileSync(`${agent.dir}/bad.toml`, '[server]\nlistne = "x"\n');
+  const mistaken = await agent.noforceService('install', '--name', 'other', '--config', `${agent.dir}/bad.toml`);
+  assert.equal(mistaken.code, 1);
+  assert.match(mistaken.text, /bad\.toml:2:1: .*listne/);
+
+  const open = `${agent.dir}/open`;
+  await systemd.inside('mkdir', '-m', '777', open);
+  await systemd.inside('cp', agent.settings, `${open}/settings.toml`);
+  const replaceable = await agent.noforceService('install', '--name', 'other', '--config', `${open}/settings.toml`);
+  assert.equal(replaceable.code, 1);
+  assert.match(replaceable.text, /open .*; systemd would run what they put there/);
+  assert.ok(!existsSync(agent.unitFile.replace('noforce', 'other')));
+});
