@@ -1,10 +1,10 @@
 // The agent's own unit, as text.
-#include "agent/systemd_unit.hpp"
-
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "agent/systemd_unit.hpp"
 
 namespace noforce::agent {
 namespace {
@@ -31,23 +31,21 @@ auto HasLine(const std::string& line) {
 }
 
 TEST(AUnit, StartsReloadsAndWatchesTheAgent) {
-  EXPECT_THAT(
-      unit_of(driving_systemd()),
-      AllOf(HasLine("Type=notify"), HasLine("NotifyAccess=main"), HasLine("Restart=always"),
-            HasLine("ExecStart=\"/usr/local/bin/noforce\" serve --config "
-                    "\"/etc/noforce/noforce.toml\""),
-            HasLine("ExecReload=\"/usr/local/bin/noforce\" reload --config "
-                    "\"/etc/noforce/noforce.toml\""),
-            HasLine("WatchdogSec=5min"), HasLine("WantedBy=multi-user.target")));
+  EXPECT_THAT(unit_of(driving_systemd()),
+              AllOf(HasLine("Type=notify"), HasLine("NotifyAccess=main"), HasLine("Restart=always"),
+                    HasLine("ExecStart=\"/usr/local/bin/noforce\" serve --config "
+                            "\"/etc/noforce/noforce.toml\""),
+                    HasLine("ExecReload=\"/usr/local/bin/noforce\" reload --config "
+                            "\"/etc/noforce/noforce.toml\""),
+                    HasLine("WatchdogSec=5min"), HasLine("WantedBy=multi-user.target")));
 }
 
 TEST(AUnit, NeverLetsSystemdEndMoreThanTheAgentNorThatByForce) {
   for (const auto backend : {config::Backend::systemd, config::Backend::supervisor}) {
     config::Settings settings = driving_systemd();
     settings.scm.backend = backend;
-    EXPECT_THAT(unit_of(settings),
-                AllOf(HasLine("KillMode=process"), HasLine("SendSIGKILL=no"),
-                      HasLine("TimeoutStopFailureMode=abort")));
+    EXPECT_THAT(unit_of(settings), AllOf(HasLine("KillMode=process"), HasLine("SendSIGKILL=no"),
+                                         HasLine("TimeoutStopFailureMode=abort")));
   }
 }
 
