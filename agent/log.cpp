@@ -20,6 +20,7 @@ namespace noforce::agent {
 namespace {
 
 constexpr std::size_t longest_value = 1000;
+constexpr const char* standard_error = "stderr";
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
@@ -50,8 +51,8 @@ std::string_view name_of(LogLevel level) {
 }
 
 // Every line is flushed: the last one before a crash is the one that is wanted.
-std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
-  auto logger = std::make_shared<spdlog::logger>("noforce", std::move(sink));
+std::shared_ptr<spdlog::logger> make_logger(const char* name, spdlog::sink_ptr sink) {
+  auto logger = std::make_shared<spdlog::logger>(name, std::move(sink));
   logger->set_pattern("%v");
   logger->flush_on(spdlog::level::trace);
   return logger;
@@ -77,6 +78,10 @@ class FileSink final : public spdlog::sinks::base_sink<std::mutex> {
   const File file_;
 };
 
+std::shared_ptr<spdlog::logger> log_to_standard_error() {
+  return make_logger(standard_error, std::make_shared<spdlog::sinks::stderr_sink_mt>());
+}
+
 // The logger that counts now; a reload puts another in its place.
 class CurrentLogger {
  public:
@@ -91,8 +96,7 @@ class CurrentLogger {
 
  private:
   Mutex mutex_;
-  std::shared_ptr<spdlog::logger> logger_ NOFORCE_GUARDED_BY(mutex_) =
-      make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  std::shared_ptr<spdlog::logger> logger_ NOFORCE_GUARDED_BY(mutex_) = log_to_standard_error();
 };
 
 CurrentLogger& the_logger() {
@@ -104,6 +108,10 @@ void write(LogLevel level, std::string_view from, std::string_view text,
            std::initializer_list<LogField> fields) {
   const std::shared_ptr<spdlog::logger> logger = the_logger().get();
   if (!logger->should_log(to_spdlog(level))) return;
+  if (logger->name() == standard_error &&
+      keep_in_system_log({.level = level, .from = from, .text = text, .fields = fields})) {
+    return;
+  }
   std::string line = to_rfc3339(system_clock().wall()) + " level=" + std::string(name_of(level)) +
                      " from=" + std::string(from) + " " +
                      log_field({.key = "msg", .value = std::string(text)});
@@ -131,13 +139,13 @@ void write_for_core(LogLevel level, std::string_view component, std::string_view
 
 Result<std::shared_ptr<spdlog::logger>> open_log_file(const std::string& file) {
   try {
-    if (file.empty()) return make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    if (file.empty()) return log_to_standard_error();
     auto opened = open_log_safely(file);
     if (!opened) {
       opened.error().detail = "cannot open the log: " + opened.error().detail;
       return std::unexpected(opened.error());
     }
-    return make_logger(std::make_shared<FileSink>(std::move(*opened)));
+    return make_logger("file", std::make_shared<FileSink>(std::move(*opened)));
   } catch (const spdlog::spdlog_ex& problem) {
     return fail(ErrorKind::access_denied,
                 "cannot open the log: " + clean_text(problem.what(), 300));

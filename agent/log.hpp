@@ -1,5 +1,6 @@
 // Where the log goes: one line an event, `time level=... from=COMPONENT msg="..." key=value ...`,
-// with job=ULID where a job is meant. The rule of levels stands in core/log.hpp.
+// with job=ULID where a job is meant. Where standard error is journald's, it gets the same as fields
+// (journald.hpp). The rule of levels stands in core/log.hpp.
 #pragma once
 
 #include <initializer_list>

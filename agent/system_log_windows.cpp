@@ -9,4 +9,9 @@ void tell_system_log(LogLevel level, std::string_view line) {
   report_event(level == LogLevel::warning ? EventKind::warning : EventKind::information, line);
 }
 
+// The event log keeps texts only.
+bool keep_in_system_log(const LogEntry&) {
+  return false;
+}
+
 }  // namespace noforce::agent

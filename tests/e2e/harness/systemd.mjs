@@ -24,17 +24,25 @@ done
 `;
 
 // Its own control group first, then its own /run/systemd, with what hides files from sandboxed units, then
-// systemd. $1: the group.
+// systemd; before that a journald, where $2 says so. $1: the group.
 const become = `${joinGroup}
-mount --make-rprivate / && mkdir -p /run/systemd && mount -t tmpfs -o mode=755 tmpfs /run/systemd &&
+mount --make-rprivate / && { [ -z "$2" ] || mount -t tmpfs -o mode=755 tmpfs /run; } &&
+mkdir -p /run/systemd && mount -t tmpfs -o mode=755 tmpfs /run/systemd &&
 mkdir /run/systemd/system && umask 022 &&
 mkdir /run/systemd/inaccessible && cd /run/systemd/inaccessible && mkdir -m 0 dir && install -m 0 /dev/null reg && cd / &&
+if [ -n "$2" ]; then
+  mkdir -p /run/log /run/systemd/journald.conf.d
+  printf '[Journal]\\nStorage=volatile\\nRateLimitIntervalSec=0\\nReadKMsg=no\\nAudit=no\\nForwardToSyslog=no\\nForwardToWall=no\\n' > /run/systemd/journald.conf.d/case.conf
+  /lib/systemd/systemd-journald & echo $! > "$XDG_RUNTIME_DIR/journald.pid"
+  while ! [ -e /run/systemd/journal/stdout ]; do sleep 0.01; done
+fi
 exec /lib/systemd/systemd --user --unit=basic.target`;
 
 export class Systemd {
-  // units: { 'web.service': '[Service]\\n...' }. Returns once it answers.
-  static async start(dir, units) {
+  // units: { 'web.service': '[Service]\\n...' }. journal: with a journald. Returns once it answers.
+  static async start(dir, units, { journal = false } = {}) {
     const systemd = new Systemd(dir, units);
+    systemd.journal = journal;
     await systemd.begin();
     return systemd;
   }
@@ -65,7 +73,7 @@ export class Systemd {
 
   async begin() {
     const log = openSync(`${this.dir}/log`, 'a');
-    this.child = spawn('unshare', ['-m', 'sh', '-c', become, 'sh', this.cgroup], { env: this.env, stdio: ['ignore', log, log] });
+    this.child = spawn('unshare', ['-m', 'sh', '-c', become, 'sh', this.cgroup, this.journal ? 'journal' : ''], { env: this.env, stdio: ['ignore', log, log] });
     closeSync(log);
     this.exit = new Promise((resolve) => this.child.once('exit', resolve));
     await within(30, 'the systemd of the case answers', (async () => {
@@ -87,6 +95,16 @@ export class Systemd {
       execFile('nsenter', ['-t', this.child.pid, '-m', ...words], { env: this.env, encoding: 'utf8' },
         (error, stdout, stderr) => resolve({ code: error ? error.code : 0, text: (stdout + stderr).trim() }));
     });
+  }
+
+  get journald() {
+    return Number(readFileSync(`${this.run}/journald.pid`, 'utf8'));
+  }
+
+  // The journal's entries that match, each { MESSAGE, PRIORITY, ... }.
+  async entries(...matches) {
+    const { text } = await this.inside('journalctl', '--directory=/run/log/journal', '--output=json', '--no-pager', ...matches);
+    return text.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
   }
 
   async show(unit, property) {

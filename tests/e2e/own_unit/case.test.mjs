@@ -1,12 +1,12 @@
 // The agent as a unit: `noforce service install`, and a real systemd that runs what it wrote.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { Systemd, UnitAgent, isAlive, processesOf, scenarios, scenariosOnSystemd } from '../harness/index.mjs';
+import { Systemd, UnitAgent, isAlive, processesOf, scenarios, scenariosOnSystemd, seconds, sleep } from '../harness/index.mjs';
 
 const web = '[Service]\nExecStart=/bin/sleep infinity\nTimeoutStopSec=2\nExecStop=/bin/sh -c "kill $MAINPID; sleep 3"\n';
 
-const begin = async (agent) => {
-  agent.systemd = await Systemd.start(agent.dir, { 'web.service': web });
+const begin = async (agent, { journal }) => {
+  agent.systemd = await Systemd.start(agent.dir, { 'web.service': web }, { journal });
   await agent.systemd.systemctl('start', 'web.service');
 };
 
@@ -104,6 +104,59 @@ supervising('The watchdog hears of it; when it hangs, systemd ends it alone and 
   assert.notEqual(await agent.mainPid(), hung);
   assert.deepEqual(await pids(agent), before, 'nobody touched the services');
 });
+
+const toStandardError = { adapt: (text) => text.replace(/\[log\][^[]*/, ''), journal: true };
+
+// The entries that match, once one of them is the last.
+async function untilJournal(systemd, match, isLast, what) {
+  const limit = Date.now() + seconds(30);
+  for (;;) {
+    const entries = await systemd.entries(match);
+    if (entries.some(isLast)) return entries;
+    if (Date.now() > limit) throw new Error(`waited in vain: ${what}`);
+    await sleep(50);
+  }
+}
+
+scenario('The journal gets each line with its fields, so that it can be asked for a job', async (agent, systemd) => {
+  const { id } = await agent.done('restart', 'web');
+
+  const said = await untilJournal(systemd, `NOFORCE_JOB=${id}`, (entry) => entry.NOFORCE_EVENT.startsWith('ends'), 'the end of the job');
+
+  assert.deepEqual(said.map((entry) => entry.MESSAGE), [
+    `jobs: accepted from token:admin job=${id}`, `executor: begins job=${id}`, `executor: ends succeeded job=${id}`,
+  ]);
+  for (const entry of said) {
+    assert.deepEqual([entry.SYSLOG_IDENTIFIER, entry.PRIORITY, entry._TRANSPORT], ['noforce', '6', 'journal']);
+    assert.equal(entry._PID, String(await agent.mainPid()));
+  }
+}, toStandardError);
+
+// A socket for each: what is full is the queue of journald's.
+const fill = `
+import socket
+try:
+    while True:
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        s.sendto(b"MESSAGE=x\\n", "/run/systemd/journal/socket")
+except BlockingIOError:
+    pass
+`;
+
+scenario('A journald that is stuck holds nobody up, and hears later how many lines it missed', async (agent, systemd) => {
+  process.kill(systemd.journald, 'SIGSTOP');
+  assert.equal((await systemd.inside('python3', '-c', fill)).text, '');
+  const { id, result } = await agent.done('restart', 'web');
+  assert.equal(result, 'succeeded');
+  process.kill(systemd.journald, 'SIGCONT');
+  await untilJournal(systemd, 'MESSAGE=x', () => true, 'journald goes on');
+
+  await agent.done('restart', 'web');
+
+  const [lost] = await untilJournal(systemd, 'PRIORITY=4', (entry) => entry.NOFORCE_LOST, 'it hears of it');
+  assert.ok(Number(lost.NOFORCE_LOST) >= 3, lost.MESSAGE);
+  assert.deepEqual(await systemd.entries(`NOFORCE_JOB=${id}`), []);
+}, toStandardError);
 
 scenario('Taken away only once it neither runs nor is enabled', async (agent, systemd) => {
   assert.equal((await systemd.systemctl('enable', 'noforce.service')).code, 0);
