@@ -24,7 +24,7 @@ done
 `;
 
 // Its own control group first, then its own /run/systemd, with what hides files from sandboxed units, then
-// systemd; before that a journald, where $2 says so. $1: the group.
+// systemd; before that a journald and all of /run for itself, where $2 says so. $1: the group.
 const become = `${joinGroup}
 mount --make-rprivate / && { [ -z "$2" ] || mount -t tmpfs -o mode=755 tmpfs /run; } &&
 mkdir -p /run/systemd && mount -t tmpfs -o mode=755 tmpfs /run/systemd &&
@@ -39,10 +39,12 @@ fi
 exec /lib/systemd/systemd --user --unit=basic.target`;
 
 export class Systemd {
-  // units: { 'web.service': '[Service]\\n...' }. journal: with a journald. Returns once it answers.
-  static async start(dir, units, { journal = false } = {}) {
+  // units: { 'web.service': '[Service]\\n...' }. journal: with a journald. bus: the address of a bus for it, which one of
+  // its units runs. Returns once it answers.
+  static async start(dir, units, { journal = false, bus } = {}) {
     const systemd = new Systemd(dir, units);
     systemd.journal = journal;
+    systemd.bus = bus;
     await systemd.begin();
     return systemd;
   }
@@ -73,7 +75,8 @@ export class Systemd {
 
   async begin() {
     const log = openSync(`${this.dir}/log`, 'a');
-    this.child = spawn('unshare', ['-m', 'sh', '-c', become, 'sh', this.cgroup, this.journal ? 'journal' : ''], { env: this.env, stdio: ['ignore', log, log] });
+    const env = this.bus ? { ...this.env, DBUS_SESSION_BUS_ADDRESS: this.bus } : this.env;
+    this.child = spawn('unshare', ['-m', 'sh', '-c', become, 'sh', this.cgroup, this.journal ? 'journal' : ''], { env, stdio: ['ignore', log, log] });
     closeSync(log);
     this.exit = new Promise((resolve) => this.child.once('exit', resolve));
     await within(30, 'the systemd of the case answers', (async () => {
@@ -165,11 +168,11 @@ export class Systemd {
 
 // Scenarios whose agent drives a systemd of the case's own, `agent.systemd`, which `begin(agent)` makes
 // before the agent starts; `ready(agent)` is waited for before the body.
-export const scenariosOnSystemd = (scenario, { begin, ready }) => (sentence, body, { adapt, ...options } = {}) => scenario(
+export const scenariosOnSystemd = (scenario, { begin, ready }) => (sentence, body, { adapt, skip, ...options } = {}) => scenario(
   sentence,
   async (agent) => {
     await ready(agent);
     await body(agent, agent.systemd);
   },
-  { adapt, through: (dir) => ['env', `XDG_RUNTIME_DIR=${dir}/systemd/run`], prepare: (agent) => begin(agent, options) },
+  { adapt, skip, through: (dir) => ['env', `XDG_RUNTIME_DIR=${dir}/systemd/run`], prepare: (agent) => begin(agent, options) },
 );
