@@ -68,19 +68,20 @@ std::vector<Line> hardening(const UnitParts& parts) {
   const std::string& state = settings.server.state_dir;
   std::vector<Line> lines;
 
-  // Drop-ins, state and log are all that is written.
+  // Drop-ins, state and log are all that is written. "-": where one is missing it is for the agent to say
+  // so, in better words than systemd has.
   const bool is_systems_state = !parts.for_user && state.starts_with(kSystemsState);
   if (is_systems_state) {
     lines.emplace_back("StateDirectory", word(state.substr(kSystemsState.size()), false));
     lines.emplace_back("StateDirectoryMode", "0700");
   } else {
-    lines.emplace_back("ReadWritePaths", word(state, false));
+    lines.emplace_back("ReadWritePaths", word("-" + state, false));
   }
   // A user's %t/systemd/user may not be there yet.
   lines.emplace_back("ReadWritePaths", parts.for_user ? "%t/systemd" : "/run/systemd/system");
   if (!settings.log.file.empty()) {
     const auto folder = std::filesystem::path(settings.log.file).parent_path().string();
-    lines.emplace_back("ReadWritePaths", word(folder, false));
+    lines.emplace_back("ReadWritePaths", word("-" + folder, false));
   }
   const std::vector<std::string> paths = paths_of(parts);
   const bool at_home = parts.for_user || is_below_any(paths, {"/home", "/root", "/run/user"});

@@ -141,6 +141,17 @@ Result<void> check_name(const std::string& name) {
       "'" + name + "' is no name for a unit: letters, digits, '-', '_' and '.', as in noforce");
 }
 
+// Of the system's units none has a user's manager beside it.
+Result<void> check_manager(const UnitOrder& order, const config::Settings& settings) {
+  const bool drives_users = settings.scm.backend == config::Backend::systemd &&
+                            settings.scm.manager == config::ServiceManager::user;
+  if (!drives_users || order.for_user) return {};
+  return fail(ErrorKind::malformed,
+              settings.file +
+                  ": manager = \"user\" in [scm] needs a unit of the same user's "
+                  "manager: noforce service install --user");
+}
+
 Result<void> check_trust(const std::string& path) {
   const bool is_one_line =
       std::ranges::none_of(path, [](char c) { return static_cast<unsigned char>(c) < ' '; });
@@ -254,6 +265,7 @@ int install_unit(const UnitOrder& order) {
   const auto settings = read_settings(config);
   if (!settings) return report(settings.error());
 
+  if (const auto fits = check_manager(order, *settings); !fits) return report(fits.error());
   const std::string program = this_executable();
   for (const std::string& path : {program, config}) {
     if (auto trusted = check_trust(path); !trusted) return report(trusted.error());

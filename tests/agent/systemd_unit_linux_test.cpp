@@ -87,8 +87,8 @@ TEST(AUnit, LeavesOpenWhereItsOwnFilesAre) {
   config::Settings settings = driving_systemd();
   settings.server.state_dir = "/srv/noforce";
   settings.log.file = "/var/log/noforce/agent.log";
-  EXPECT_THAT(unit_of(settings), AllOf(HasLine("ReadWritePaths=\"/srv/noforce\""),
-                                       HasLine("ReadWritePaths=\"/var/log/noforce\""),
+  EXPECT_THAT(unit_of(settings), AllOf(HasLine("ReadWritePaths=\"-/srv/noforce\""),
+                                       HasLine("ReadWritePaths=\"-/var/log/noforce\""),
                                        Not(HasSubstr("StateDirectory"))));
   settings.file = "/root/noforce.toml";
   EXPECT_THAT(unit_of(settings), HasLine("ProtectHome=read-only"));
@@ -123,7 +123,7 @@ TEST(AUnit, TakesEveryPathAsItIs) {
   settings.server.state_dir = "/srv/a b";
   EXPECT_THAT(unit_of(settings),
               AllOf(HasSubstr("serve --config \"/etc/100%% $$HOME \\\"x\\\" \\\\.toml\"\n"),
-                    HasLine("ReadWritePaths=\"/srv/a b\"")));
+                    HasLine("ReadWritePaths=\"-/srv/a b\"")));
 }
 
 TEST(AUnit, IsKnownAsOursUntilALineOfItChanges) {
