@@ -1,5 +1,5 @@
 // The agent as a unit of its own systemd (`systemd.mjs`), installed by `noforce service install --user`.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { Agent, program } from './agent.mjs';
 import { seconds, sleep } from './time.mjs';
 
@@ -26,6 +26,7 @@ export class UnitAgent extends Agent {
 
   // Installs it and sees to it that it runs. Nobody is told of its end: systemd looks after it.
   launch() {
+    chmodSync(this.settings, 0o644); // whoever it runs as reads them
     const started = (async () => {
       const { code, text } = await this.install();
       if (code !== 0) throw new Error(`noforce service install: ${text}`);

@@ -1,11 +1,12 @@
 // The agent as a unit: `noforce service install`, and a real systemd that runs what it wrote.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { Systemd, UnitAgent, isAlive, processesOf, scenarios, scenariosOnSystemd, seconds, sleep } from '../harness/index.mjs';
+import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { Systemd, UnitAgent, isAlive, processesOf, program, scenarios, scenariosOnSystemd, seconds, sleep } from '../harness/index.mjs';
 
 const web = '[Service]\nExecStart=/bin/sleep infinity\nTimeoutStopSec=2\nExecStop=/bin/sh -c "kill $MAINPID; sleep 3"\n';
 
 const begin = async (agent, { journal }) => {
+  chmodSync(agent.dir, 0o711);
   agent.systemd = await Systemd.start(agent.dir, { 'web.service': web }, { journal });
   await agent.systemd.systemctl('start', 'web.service');
 };
@@ -158,6 +159,33 @@ scenario('A journald that is stuck holds nobody up, and hears later how many lin
   assert.deepEqual(await systemd.entries(`NOFORCE_JOB=${id}`), []);
 }, toStandardError);
 
+// The part that listens is another process then, and it is the one that may hang.
+const asAnotherUser = (text) => text
+  .replace('state_dir', 'user = "61236"\nstate_dir').replace('${DIR}/agent.log', '${STATE}/agent.log');
+
+supervising('With a face of another user the watchdog looks at the face', async (agent) => {
+  const face = () => Number(readFileSync(`/proc/${agent.opener}/task/${agent.opener}/children`, 'utf8').trim());
+  await agent.edit('[Service]\nWatchdogSec=1s\nRestartSec=100ms\n');
+  await agent.systemd.systemctl('restart', 'noforce.service');
+  await agent.serve();
+  const before = await pids(agent);
+  const first = Number(await agent.show('WatchdogTimestampMonotonic'));
+  await agent.untilShows('WatchdogTimestampMonotonic', (at) => Number(at) > first, 'the watchdog hears of it');
+
+  agent.opener = await agent.mainPid();
+  const hung = face();
+  assert.match(readFileSync(`/proc/${hung}/status`, 'utf8'), /^Uid:\s61236\s/m);
+  process.kill(hung, 'SIGSTOP');
+  await agent.untilShows('SubState', (state) => state === 'stop-watchdog', 'the watchdog acts');
+  process.kill(hung, 'SIGCONT'); // else the signal that ends it waits
+
+  await agent.untilShows('NRestarts', (n) => n === '1', 'it is started anew');
+  await agent.untilShows('SubState', (state) => state === 'running', 'it runs');
+  await agent.serve();
+  assert.ok(!isAlive(hung));
+  assert.deepEqual(await pids(agent), before, 'nobody touched the services');
+}, { adapt: asAnotherUser });
+
 scenario('Taken away only once it neither runs nor is enabled', async (agent, systemd) => {
   assert.equal((await systemd.systemctl('enable', 'noforce.service')).code, 0);
   const uninstall = () => agent.noforceService('uninstall');
@@ -202,6 +230,10 @@ scenario('Not written for settings with mistakes, nor for a program that others 
   const mistaken = await agent.noforceService('install', '--name', 'other', '--config', `${agent.dir}/bad.toml`);
   assert.equal(mistaken.code, 1);
   assert.match(mistaken.text, /bad\.toml:2:1: .*listne/);
+
+  const elsewhere = await systemd.inside(program, 'service', 'install', '--name', 'other', '--config', agent.settings);
+  assert.equal(elsewhere.code, 1);
+  assert.match(elsewhere.text, /manager = "user" in \[scm\] needs a unit of the same user's manager/);
 
   const open = `${agent.dir}/open`;
   await systemd.inside('mkdir', '-m', '777', open);

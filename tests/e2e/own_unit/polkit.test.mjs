@@ -33,10 +33,7 @@ install -m 644 "$1/noforce.rules" /etc/polkit-1/rules.d/
 class AgentOfItsOwnUser extends UnitAgent {
   async launch() {
     const { systemd } = this;
-    // As StateDirectory= does it; the settings are root's, and the agent may read them.
-    await systemd.inside('chown', '-R', `${user}:${user}`, this.state);
-    await systemd.inside('chgrp', String(user), this.settings);
-    chmodSync(this.settings, 0o640);
+    await systemd.inside('chown', '-R', `${user}:${user}`, this.state); // as StateDirectory= does it
     const { code, text } = await this.install();
     assert.equal(code, 0, text);
     await this.edit(`[Service]\nUser=${user}\n`);
