@@ -85,7 +85,7 @@ supervising('What the keeper runs is forbidden nothing by the unit', async (agen
 });
 
 supervising('The watchdog hears of it; when it hangs, systemd ends it alone and starts it anew', async (agent) => {
-  await agent.edit('[Service]\nWatchdogSec=1s\nRestartSec=100ms\n');
+  await agent.edit('[Service]\nWatchdogSec=3s\nRestartSec=100ms\n');
   await agent.systemd.systemctl('restart', 'noforce.service');
   await agent.serve();
   const before = await pids(agent);
@@ -165,7 +165,7 @@ const asAnotherUser = (text) => text
 
 supervising('With a face of another user the watchdog looks at the face', async (agent) => {
   const face = () => Number(readFileSync(`/proc/${agent.opener}/task/${agent.opener}/children`, 'utf8').trim());
-  await agent.edit('[Service]\nWatchdogSec=1s\nRestartSec=100ms\n');
+  await agent.edit('[Service]\nWatchdogSec=3s\nRestartSec=100ms\n');
   await agent.systemd.systemctl('restart', 'noforce.service');
   await agent.serve();
   const before = await pids(agent);
