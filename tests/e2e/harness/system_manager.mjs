@@ -1,6 +1,6 @@
 // A system manager of a case's own: systemd as the first process among processes, mounts and control groups
 // of its own, where root's agent finds it at /run/systemd/private; with a bus and polkit where a case wants them.
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,6 +33,8 @@ mount --bind "$1/run" /run
 mkdir -p /run/systemd/system
 if [ ! -d /etc/polkit-1/rules.d ]; then mkdir -p /etc/polkit-1/rules.d; fi
 mount --bind "$1/rules" /etc/polkit-1/rules.d
+mount --bind "$1/installed" /etc/systemd/system
+mount --bind "$1/passwd" /etc/passwd
 if [ -e /sys/fs/cgroup/cgroup.procs ]; then
   mount -t cgroup2 cgroup2 /sys/fs/cgroup
 else
@@ -45,9 +47,12 @@ umask 022
 exec /lib/systemd/systemd --system --unit=basic.target --show-status=0' sh "$2"`;
 
 export class SystemManager extends Systemd {
-  // `bus`: with the system's bus and polkit, whose rules are those of `allow()`.
-  static async start(dir, units, { bus = false } = {}) {
+  // `bus`: with the system's bus and polkit, whose rules are those of `allow()`. `users`: besides the machine's,
+  // { noforce: 61235 }.
+  static async start(dir, units, { bus = false, users = {} } = {}) {
     const systemd = new SystemManager(dir, bus ? { ...units, 'dbus.socket': socket, 'dbus.service': dbus } : units);
+    const more = Object.entries(users).map(([name, id]) => `${name}:x:${id}:${id}::/:/usr/sbin/nologin\n`);
+    writeFileSync(`${systemd.dir}/passwd`, readFileSync('/etc/passwd', 'utf8') + more.join(''), { mode: 0o644 });
     if (bus) copyFileSync('/lib/systemd/system/polkit.service', `${systemd.dir}/units/polkit.service`);
     try {
       await systemd.begin();
@@ -61,11 +66,11 @@ export class SystemManager extends Systemd {
 
   constructor(dir, units) {
     super(dir, { ...targets, ...units });
-    mkdirSync(`${this.dir}/rules`, { mode: 0o755 });
+    for (const each of ['rules', 'installed']) mkdirSync(`${this.dir}/${each}`, { mode: 0o755 });
     chmodSync(this.run, 0o755); // it becomes /run
     this.env = {
       PATH: process.env.PATH, container: 'noforce', SYSTEMD_LOG_TARGET: 'null',
-      SYSTEMD_UNIT_PATH: `${this.dir}/units:/run/systemd/system:/run/systemd/transient`,
+      SYSTEMD_UNIT_PATH: `/etc/systemd/system:${this.dir}/units:/run/systemd/system:/run/systemd/transient`,
     };
   }
 
@@ -75,6 +80,7 @@ export class SystemManager extends Systemd {
     closeSync(log);
     this.exit = new Promise((resolve) => this.child.once('exit', resolve));
     await within(30, 'the system manager of the case answers', (async () => {
+      // Its first process begins with the socket, and not before.
       while (!existsSync(`${this.run}/systemd/private`) || (await this.systemctl('is-active', 'basic.target')).text !== 'active') {
         if (this.child.exitCode !== null) throw new Error(`systemd ended: ${readFileSync(`${this.dir}/log`, 'utf8')}`);
         await sleep(10);
@@ -82,24 +88,17 @@ export class SystemManager extends Systemd {
     })());
   }
 
-  // The words before a command that is to run there.
-  get inside() {
-    const first = readFileSync(`/proc/${this.child.pid}/task/${this.child.pid}/children`, 'utf8').trim();
-    if (!first) throw new Error('its first process has not begun');
-    return ['python3', among, first];
+  get scope() {
+    return [];
   }
 
-  // { code, text }; never rejects.
-  systemctl(...words) {
-    return new Promise((resolve) => {
-      const answer = (error, stdout, stderr) => resolve({ code: error ? error.code : 0, text: (stdout + stderr).trim() });
-      try {
-        const [first, ...rest] = [...this.inside, 'systemctl', '--no-pager', '--no-ask-password', ...words];
-        execFile(first, rest, { env: { PATH: process.env.PATH }, encoding: 'utf8' }, answer);
-      } catch (error) {
-        answer(error, '', error.message);
-      }
-    });
+  get installed() {
+    return `${this.dir}/installed`;
+  }
+
+  get entrance() {
+    const first = readFileSync(`/proc/${this.child.pid}/task/${this.child.pid}/children`, 'utf8').trim();
+    return ['python3', among, first];
   }
 
   async must(...words) {

@@ -39,12 +39,10 @@ fi
 exec /lib/systemd/systemd --user --unit=basic.target`;
 
 export class Systemd {
-  // units: { 'web.service': '[Service]\\n...' }. journal: with a journald. bus: the address of a bus for it, which one of
-  // its units runs. Returns once it answers.
-  static async start(dir, units, { journal = false, bus } = {}) {
+  // units: { 'web.service': '[Service]\\n...' }. journal: with a journald. Returns once it answers.
+  static async start(dir, units, { journal = false } = {}) {
     const systemd = new Systemd(dir, units);
     systemd.journal = journal;
-    systemd.bus = bus;
     await systemd.begin();
     return systemd;
   }
@@ -75,8 +73,7 @@ export class Systemd {
 
   async begin() {
     const log = openSync(`${this.dir}/log`, 'a');
-    const env = this.bus ? { ...this.env, DBUS_SESSION_BUS_ADDRESS: this.bus } : this.env;
-    this.child = spawn('unshare', ['-m', 'sh', '-c', become, 'sh', this.cgroup, this.journal ? 'journal' : ''], { env, stdio: ['ignore', log, log] });
+    this.child = spawn('unshare', ['-m', 'sh', '-c', become, 'sh', this.cgroup, this.journal ? 'journal' : ''], { env: this.env, stdio: ['ignore', log, log] });
     closeSync(log);
     this.exit = new Promise((resolve) => this.child.once('exit', resolve));
     await within(30, 'the systemd of the case answers', (async () => {
@@ -87,15 +84,31 @@ export class Systemd {
     })());
   }
 
-  // Among its mounts: outside of them systemctl finds no systemd booted, and changes files by itself.
-  systemctl(...words) {
-    return this.inside('systemctl', '--user', '--no-pager', '--no-ask-password', ...words);
+  // Which manager systemctl and `noforce service` are to ask.
+  get scope() {
+    return ['--user'];
   }
 
-  // Runs a program among its mounts and in its environment: { code, text }; never rejects.
+  // Where installed units lie.
+  get installed() {
+    return `${this.dir}/config/systemd/user`;
+  }
+
+  // The words before a command that is to run there.
+  get entrance() {
+    return ['nsenter', '-t', String(this.child.pid), '-m'];
+  }
+
+  // Among its mounts: outside of them systemctl finds no systemd booted, and changes files by itself.
+  systemctl(...words) {
+    return this.inside('systemctl', ...this.scope, '--no-pager', '--no-ask-password', ...words);
+  }
+
+  // Runs a program there, in its environment: { code, text }; never rejects.
   inside(...words) {
+    const [first, ...rest] = [...this.entrance, ...words];
     return new Promise((resolve) => {
-      execFile('nsenter', ['-t', this.child.pid, '-m', ...words], { env: this.env, encoding: 'utf8' },
+      execFile(first, rest, { env: this.env, encoding: 'utf8' },
         (error, stdout, stderr) => resolve({ code: error ? error.code : 0, text: (stdout + stderr).trim() }));
     });
   }

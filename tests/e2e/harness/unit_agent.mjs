@@ -1,12 +1,12 @@
-// The agent as a unit of its own systemd (`systemd.mjs`), installed by `noforce service install --user`.
+// The agent as a unit of its own systemd (`systemd.mjs`, `system_manager.mjs`), installed by `noforce service install`.
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { Agent, program } from './agent.mjs';
 import { seconds, sleep } from './time.mjs';
 
 export class UnitAgent extends Agent {
-  // `noforce service WORDS --user`: { code, text }.
+  // `noforce service WORDS`, of its systemd: { code, text }.
   noforceService(...words) {
-    return this.systemd.inside(program, 'service', ...words, '--user');
+    return this.systemd.inside(program, 'service', ...words, ...this.systemd.scope);
   }
 
   install() {
@@ -14,7 +14,7 @@ export class UnitAgent extends Agent {
   }
 
   get unitFile() {
-    return `${this.systemd.dir}/config/systemd/user/noforce.service`;
+    return `${this.systemd.installed}/noforce.service`;
   }
 
   // What an administrator adds by `systemctl edit`.

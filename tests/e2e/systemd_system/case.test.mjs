@@ -16,17 +16,7 @@ ${more}
 `;
 const saved = (agent, name) => (existsSync(`${agent.dir}/${name}.saved`) ? readFileSync(`${agent.dir}/${name}.saved`, 'utf8') : '');
 
-// polkit's rule for the user that the agent has: these units, and no others.
-const rule = `polkit.addRule(function (action, subject) {
-  var units = ["patient.service"];
-  if (subject.user == "nobody" && action.id == "org.freedesktop.systemd1.manage-units" &&
-      units.indexOf(action.lookup("unit")) >= 0) {
-    return polkit.Result.YES;
-  }
-});
-`;
-
-const nobody = 65534;
+const noforce = 61235; // a number that no user of this machine has
 const base = scenarios(import.meta.url);
 const skip = process.getuid() === 0 ? false : 'only root can have processes of its own numbers';
 const scenario = (sentence, body, { bus = false, user } = {}) => base(sentence, (agent) => body(agent, agent.systemd), {
@@ -35,11 +25,11 @@ const scenario = (sentence, body, { bus = false, user } = {}) => base(sentence, 
     chmodSync(agent.dir, 0o711); // an agent with another user passes through it
     writeFileSync(`${agent.dir}/keeper.sh`, keeper, { mode: 0o755 });
     agent.systemd = await SystemManager.start(agent.dir, {
-      'hasty.service': unit(agent, 'hasty', 4, 'TimeoutStopSec=1'),
-      'patient.service': unit(agent, 'patient', 1, 'TimeoutStopSec=infinity'),
-      'foreign.service': unit(agent, 'foreign', 0, 'TimeoutStopSec=infinity'),
-    }, { bus });
-    agent.through = agent.systemd.inside;
+      'postgresql.service': unit(agent, 'postgresql', 4, 'TimeoutStopSec=1'),
+      'nginx.service': unit(agent, 'nginx', 1, 'TimeoutStopSec=infinity'),
+      'other.service': unit(agent, 'other', 0, 'TimeoutStopSec=infinity'),
+    }, { bus, users: { noforce } });
+    agent.through = agent.systemd.entrance;
     if (user) {
       agent.user = { uid: user, gid: user };
       agent.through.push('setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups');
@@ -47,37 +37,37 @@ const scenario = (sentence, body, { bus = false, user } = {}) => base(sentence, 
       chownSync(agent.state, user, user);
     }
     agent.kills = 'SIGUSR1';
-    await agent.systemd.must('start', 'hasty.service', 'patient.service', 'foreign.service');
+    await agent.systemd.must('start', 'postgresql.service', 'nginx.service', 'other.service');
     // Nobody but the bus's daemon is to be asked.
     if (bus) renameSync(`${agent.systemd.run}/systemd/private`, `${agent.systemd.run}/systemd/aside`);
     await within(20, 'all are up', (async () => {
-      while (!['hasty', 'patient', 'foreign'].every((name) => existsSync(`${agent.dir}/${name}.saved.up`))) await sleep(10);
+      while (!['postgresql', 'nginx', 'other'].every((name) => existsSync(`${agent.dir}/${name}.saved.up`))) await sleep(10);
     })());
   },
 });
 
-async function restartsTheHastyOne(agent, systemd) {
-  await agent.untilState('hasty.service', 'running');
-  const job = await agent.accepted('restart', 'hasty');
-  await agent.untilState('hasty.service', 'stop_pending');
-  assert.deepEqual(systemd.dropIns(), ['hasty.service.d/zz-noforce.conf']);
+async function restartsPostgresql(agent, systemd) {
+  await agent.untilState('postgresql.service', 'running');
+  const job = await agent.accepted('restart', 'postgresql');
+  await agent.untilState('postgresql.service', 'stop_pending');
+  assert.deepEqual(systemd.dropIns(), ['postgresql.service.d/zz-noforce.conf']);
 
   const done = await agent.waitJob(job.id);
 
   assert.deepEqual([done.result, done.forced, done.down], ['succeeded', false, []]);
-  assert.deepEqual(done.steps.map((s) => `${s.operation} ${s.service} ${s.result}`), ['stop hasty.service succeeded', 'start hasty.service succeeded']);
+  assert.deepEqual(done.steps.map((s) => `${s.operation} ${s.service} ${s.result}`), ['stop postgresql.service succeeded', 'start postgresql.service succeeded']);
   assert.ok(done.steps[0].duration_ms >= 3900, `it took its 4 s: ${done.steps[0].duration_ms}`);
-  assert.equal(saved(agent, 'hasty'), 'hasty saved\n');
+  assert.equal(saved(agent, 'postgresql'), 'postgresql saved\n');
   await systemd.untilNothingIsLeft(agent.state);
 }
 
-scenario('The system manager is asked directly, and kept from killing', restartsTheHastyOne);
+scenario('The system manager is asked directly, and kept from killing', restartsPostgresql);
 
-scenario('Over the bus as well', restartsTheHastyOne, { bus: true });
+scenario('Over the bus as well', restartsPostgresql, { bus: true });
 
 scenario('The agent is killed in the middle, and the manager executes itself anew: the next agent ends the job', async (agent, systemd) => {
-  const { id } = await agent.accepted('restart', 'hasty');
-  await agent.untilState('hasty.service', 'stop_pending');
+  const { id } = await agent.accepted('restart', 'postgresql');
+  await agent.untilState('postgresql.service', 'stop_pending');
   await agent.kill();
   await systemd.must('daemon-reexec');
 
@@ -85,44 +75,44 @@ scenario('The agent is killed in the middle, and the manager executes itself ane
 
   const job = await agent.waitJob(id);
   assert.deepEqual([job.result, job.down], ['succeeded', []]);
-  assert.equal(saved(agent, 'hasty'), 'hasty saved\n');
+  assert.equal(saved(agent, 'postgresql'), 'postgresql saved\n');
   await systemd.untilNothingIsLeft(agent.state);
 });
 
 scenario('The bus goes during the job and comes back: the job ends as it was', async (agent, systemd) => {
-  const { id } = await agent.accepted('restart', 'hasty');
-  await agent.untilState('hasty.service', 'stop_pending');
+  const { id } = await agent.accepted('restart', 'postgresql');
+  await agent.untilState('postgresql.service', 'stop_pending');
   await systemd.withPrivate(() => systemd.must('restart', 'dbus.service'));
 
   const job = await agent.waitJob(id);
 
   assert.deepEqual([job.result, job.forced, job.down], ['succeeded', false, []]);
-  assert.equal(saved(agent, 'hasty'), 'hasty saved\n');
+  assert.equal(saved(agent, 'postgresql'), 'postgresql saved\n');
   await systemd.untilNothingIsLeft(agent.state);
 }, { bus: true });
 
 scenario('With a user of its own it does what polkit lets that user do, and says what it may not', async (agent, systemd) => {
-  await agent.untilState('patient.service', 'running');
+  await agent.untilState('nginx.service', 'running');
 
-  const before = await agent.done('restart', 'patient');
+  const before = await agent.done('restart', 'nginx');
   assert.equal(before.result, 'failed');
   assert.match(before.error.detail, /polkit rule for its user/);
-  assert.equal((await agent.service('patient')).state, 'running');
+  assert.equal((await agent.service('nginx')).state, 'running');
 
-  systemd.allow(rule);
+  systemd.allow(readFileSync(new URL('../../../config/polkit/noforce.rules', import.meta.url), 'utf8'));
   await within(20, 'polkit has read the rule', (async () => {
-    while ((await agent.done('restart', 'patient')).result !== 'succeeded') await sleep(100);
+    while ((await agent.done('restart', 'nginx')).result !== 'succeeded') await sleep(100);
   })());
-  assert.equal(saved(agent, 'patient'), 'patient saved\n');
+  assert.equal(saved(agent, 'nginx'), 'nginx saved\n');
 
-  const foreign = await agent.done('stop', 'foreign');
-  assert.equal(foreign.result, 'failed', 'the rule does not name it');
-  assert.match(foreign.error.detail, /polkit rule for its user/);
+  const other = await agent.done('stop', 'other');
+  assert.equal(other.result, 'failed', 'the rule does not name it');
+  assert.match(other.error.detail, /polkit rule for its user/);
 
-  const hasty = await agent.act('stop', 'hasty');
-  assert.equal(hasty.status, 409, 'a drop-in is root\'s to write');
-  assert.match(hasty.body.detail, /TimeoutStopSec=1 s\), and the agent's user may not write to \/run\/systemd\/system/);
-  assert.equal((await agent.service('hasty')).state, 'running');
-  assert.equal(saved(agent, 'hasty'), '');
+  const postgresql = await agent.act('stop', 'postgresql');
+  assert.equal(postgresql.status, 409, 'a drop-in is root\'s to write');
+  assert.match(postgresql.body.detail, /TimeoutStopSec=1 s\), and the agent's user may not write to \/run\/systemd\/system/);
+  assert.equal((await agent.service('postgresql')).state, 'running');
+  assert.equal(saved(agent, 'postgresql'), '');
   assert.deepEqual(systemd.dropIns(), []);
-}, { bus: true, user: nobody });
+}, { bus: true, user: noforce });
