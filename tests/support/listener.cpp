@@ -66,6 +66,15 @@ std::optional<Result<void>> Listener::answer(const ControlToken& token) {
   return found == nullptr ? std::nullopt : std::optional(found->completion.result);
 }
 
+std::optional<Result<void>> Listener::last_answer(const ControlToken& token) {
+  const std::scoped_lock lock(mutex_);
+  std::optional<Result<void>> last;
+  for (const auto& answer : answers_) {
+    if (answer.completion.token == token) last = answer.completion.result;
+  }
+  return last;
+}
+
 PicturePtr Listener::picture_at_answer(const ControlToken& token) {
   const std::scoped_lock lock(mutex_);
   const Answer* found = find(token);

@@ -27,7 +27,8 @@ class Listener final : public ScmSink {
   bool wait(const std::function<bool()>& true_now);
   // The first answer to this token.
   [[nodiscard]] std::optional<Result<void>> answer(const ControlToken& token);
-  // The picture as it was when that answer came; null without look_at() or an answer.
+  [[nodiscard]] std::optional<Result<void>> last_answer(const ControlToken& token);
+  // The picture as it was when the first answer came; null without look_at() or an answer.
   [[nodiscard]] PicturePtr picture_at_answer(const ControlToken& token);
   [[nodiscard]] int answers(const ControlToken& token);
   [[nodiscard]] int losses();

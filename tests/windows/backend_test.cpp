@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <filesystem>
+#include <future>
 #include <mutex>
 
 #include <gmock/gmock.h>
@@ -348,6 +349,24 @@ TEST_F(APaperScm, ThatSaysTheClientLagsIsOpenedAnewAndLookedAtAgain) {
   EXPECT_TRUE(listener_.wait([&] { return !service("W3SVC").instance; }));
 }
 
+TEST_F(APaperScm, ThatIsOpenedAnewIsNotMissedByWhatWasAskedInTheSameBreath) {
+  for (const char* name : {"W3SVC", "SMTPSVC"}) {
+    paper_->add(name);
+    paper_->run(name);
+  }
+  ASSERT_TRUE(begin());
+  paper_->lag_once();
+  paper_->hold();
+  scm_->watch({"W3SVC"});  // hears of 1294
+  const auto stop = send(ControlOp::stop, "SMTPSVC");
+  auto prepared = std::async(std::launch::async, [&] { return scm_->prepare("01KB", {"W3SVC"}); });
+  ASSERT_TRUE(paper_->has_been_asked(3));
+  paper_->let_go();
+  EXPECT_TRUE(answer(stop));
+  EXPECT_TRUE(prepared.get());
+  EXPECT_EQ(listener_.losses(), 0);
+}
+
 TEST_F(APaperScm, WithoutNotificationsIsLookedAtInstead) {
   paper_->without_notifications();
   paper_->add("W3SVC");
@@ -609,6 +628,43 @@ TEST_F(APaperScm, ThatIsLostIsToldAndFoundAgain) {
   ASSERT_TRUE(listener_.wait([&] { return !listener_.lost(); }));
   EXPECT_TRUE(scm_->snapshot()->complete);
   EXPECT_TRUE(control(ControlOp::start, "W3SVC"));
+}
+
+TEST_F(APaperScm, ThatIsLostStillGivesAKnownTokenItsFirstAnswer) {
+  paper_->add("W3SVC", {.answers = [](std::uint32_t) { return code::success; }});
+  paper_->run("W3SVC");
+  ASSERT_TRUE(begin());
+  const auto token = send(ControlOp::stop, "W3SVC");
+  ASSERT_TRUE(answer(token));
+  paper_->lose(code::server_unavailable);
+  ASSERT_TRUE(listener_.wait([&] { return listener_.lost(); }));
+  send(ControlOp::stop, "W3SVC", token);
+  ASSERT_TRUE(listener_.wait([&] { return listener_.answers(token) == 2; }));
+  EXPECT_TRUE(*listener_.last_answer(token));
+}
+
+TEST_F(APaperScm, ThatIsLostLeavesAControlWhoseAnswerWasNotHeardOpenUntilItIsFoundAgain) {
+  auto gate = std::make_shared<Gate>();
+  paper_->add("W3SVC", {.answers = [gate](std::uint32_t) {
+                gate->pass();
+                return code::success;
+              }});
+  paper_->run("W3SVC");
+  ASSERT_TRUE(begin());
+  const auto token = send(ControlOp::stop, "W3SVC");
+  ASSERT_TRUE(gate->wait_for(1));
+  ASSERT_TRUE(begin());  // the next agent; the one before never heard the answer
+  paper_->lose(code::server_unavailable);
+  ASSERT_TRUE(listener_.wait([&] { return listener_.lost(); }));
+  send(ControlOp::stop, "W3SVC", token);
+  ASSERT_FALSE(control(ControlOp::start, "W3SVC"));  // the backend has been around once
+  EXPECT_FALSE(listener_.answer(token));             // never told as unsent
+  paper_->report("W3SVC", state::stop_pending, 1, 30'000);
+  paper_->lose(0);
+  EXPECT_TRUE(answer(token));
+  gate->open();
+  const auto sent = paper_->sent();
+  EXPECT_EQ(std::count(sent.begin(), sent.end(), "1 W3SVC"), 1);
 }
 
 TEST_F(APaperScm, ThatForbidsTheListEndsTheStartWithASentence) {

@@ -84,6 +84,24 @@ void PaperScm::lose_once(Code code) {
   changed_.notify_all();
 }
 
+void PaperScm::hold() {
+  const std::lock_guard lock(mutex_);
+  held_ = true;
+  asked_ = 0;
+}
+
+void PaperScm::let_go() {
+  const std::lock_guard lock(mutex_);
+  held_ = false;
+  changed_.notify_all();
+}
+
+bool PaperScm::has_been_asked(int times) {
+  std::unique_lock lock(mutex_);
+  constexpr std::chrono::seconds broken{40};  // only broken code waits for so long
+  return changed_.wait_for(lock, broken, [&] { return asked_ >= times; });
+}
+
 bool PaperScm::process_runs(std::uint32_t pid) {
   const std::lock_guard lock(mutex_);
   const auto found = processes_.find(pid);
@@ -312,9 +330,10 @@ Code PaperScm::watch_process(const ProcessHandle& process, std::uint32_t pid) {
 Woken PaperScm::wait(MonoTime until) {
   std::unique_lock lock(mutex_);
   const auto told = [this] {
+    if (held_) return false;
     return awake_ || woken_.inventory || !woken_.services.empty() || !woken_.processes.empty();
   };
-  if (until == MonoTime::max()) {
+  if (held_ || until == MonoTime::max()) {
     changed_.wait(lock, told);
   } else {
     changed_.wait_until(lock, until, told);
@@ -326,6 +345,7 @@ Woken PaperScm::wait(MonoTime until) {
 void PaperScm::wake() {
   const std::lock_guard lock(mutex_);
   awake_ = true;
+  ++asked_;
   changed_.notify_all();
 }
 

@@ -49,6 +49,11 @@ class PaperScm final : public Calls {
   void without_reasons() { reasons_ = false; }
   void without_notifications() { notifies_ = false; }
   void lag_once() { lags_ = true; }
+  // Until let_go() nobody is told anything: what is asked of the backend meanwhile lies in one batch.
+  void hold();
+  void let_go();
+  // Waits for that many requests since hold(); false: they did not come.
+  [[nodiscard]] bool has_been_asked(int times);
   void lose(Code code);       // 0: it can be reached again
   void lose_once(Code code);  // the next round finds nobody, the one after does
   [[nodiscard]] bool process_runs(std::uint32_t pid);
@@ -125,6 +130,8 @@ class PaperScm final : public Calls {
   std::set<std::uint32_t> manager_rights_;
   Woken woken_;
   bool awake_ = false;
+  bool held_ = false;
+  int asked_ = 0;  // since hold()
   bool reasons_ = true;
   bool notifies_ = true;
   bool lags_ = false;

@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view kComponent = "windows";
 constexpr Milliseconds kFirstRetry{100};
 constexpr Milliseconds kLongestRetry{5'000};
+constexpr std::uint32_t kManagerRights = right::manager_connect | right::manager_enumerate;
 constexpr std::uint32_t kLookRights = right::query_status | right::query_config;
 
 std::string asked_for(ControlOp op) {
@@ -91,7 +92,6 @@ void Looker::hear(const Woken& woken) {
 }
 
 void Looker::serve_mailbox() {
-  if (!manager_ && !told_lost_ && clock_.mono() >= retry_at_) connect();  // only opened anew
   for (auto& request : mailbox_.take()) {
     if (auto* control = std::get_if<Control>(&request)) submit(std::move(*control));
     if (auto* done = std::get_if<Carried>(&request)) carried(*done);
@@ -118,7 +118,7 @@ void Looker::serve_mailbox() {
 // ---- the manager
 
 void Looker::connect() {
-  auto manager = calls_->open_manager(right::manager_connect | right::manager_enumerate);
+  auto manager = calls_->open_manager(kManagerRights);
   if (!manager) return lost(manager.error());
   manager_ = std::move(*manager);
   if (auto drivers = calls_->list_drivers(manager_)) {
@@ -301,19 +301,28 @@ void Looker::arm(const std::string& name, Entry& entry) {
   entry.unnotified = !entry.armed;
   if (failed == code::notify_lagging && clock_.mono() - lagged_at_ > kRound) {
     lagged_at_ = clock_.mono();
-    // "Close the handle to the SCM, open a new handle, and call this function again"
-    // (NotifyServiceStatusChange). What was missed is seen by the round.
     log_info(kComponent, number_and_name(failed) + "; the service manager is opened anew");
-    manager_.reset();
-    calls_->forget_services();
-    for (auto& [other, its] : entries_) {
-      its.armed = false;
-      its.unnotified = false;
-    }
-    retry_at_ = clock_.mono();
-    return;
+    return reopen();
   }
   if (means_lost(failed)) lost(failed);
+}
+
+// "Close the handle to the SCM, open a new handle, and call this function again"
+// (NotifyServiceStatusChange). At once: what is asked of this thread meanwhile finds no outage. What
+// was missed is seen by the round.
+void Looker::reopen() {
+  manager_.reset();
+  calls_->forget_services();
+  auto manager = calls_->open_manager(kManagerRights);
+  if (!manager) return lost(manager.error());
+  manager_ = std::move(*manager);
+  const MonoTime now = clock_.mono();
+  round_at_ = now;
+  for (auto& [name, entry] : entries_) {
+    entry.armed = false;
+    entry.unnotified = false;
+    if (is_close(name, entry)) entry.due = now;
+  }
 }
 
 // ---- configuration
@@ -381,17 +390,25 @@ void Looker::rebuild_graph() {
 // ---- controls
 
 void Looker::submit(Control control) {
-  if (under_way_.contains(control.token)) return;
-  if (!manager_) {
-    return refuse(control.token,
-                  error_of(code::server_unavailable, control.service, asked_for(control.op)));
+  const auto same = [&](const Repeated& it) { return it.control.token == control.token; };
+  if (under_way_.contains(control.token) || std::any_of(repeated_.begin(), repeated_.end(), same)) {
+    return;  // its answer is to come
   }
-  look(control.service);
+  if (manager_) look(control.service);
+  // A known token first, also while the manager is lost: what went out is never told as unsent.
   if (const Note* note = notebook_.find(control.token)) {
     if (note->answer) {
       return answer(control.token, control.op, control.service, *note->answer);
     }
+    if (!manager_) {
+      repeated_.push_back({std::move(control), clock_.mono()});
+      return;
+    }
     return repeat(std::move(control), *note);
+  }
+  if (!manager_) {
+    return refuse(control.token,
+                  error_of(code::server_unavailable, control.service, asked_for(control.op)));
   }
   const auto found = entries_.find(control.service);
   if (found == entries_.end()) {

@@ -83,6 +83,7 @@ class Looker {
   void drop_processes();
   [[nodiscard]] bool is_close(const std::string& name, const Entry& entry) const;
   void arm(const std::string& name, Entry& entry);
+  void reopen();
 
   [[nodiscard]] bool read_configuration(const std::string& name);
   void read_some_configurations();
