@@ -414,6 +414,49 @@ TEST_F(APaperScm, KeepsTheProcessOfAServiceWhoseJobIsOver) {
   EXPECT_TRUE(listener_.wait([&] { return !service("W3SVC").instance; }));
 }
 
+TEST_F(APaperScm, WhoseServiceLosesItsPidWhileThatIsOpenedIsFollowedToItsNewProcess) {
+  paper_->add("W3SVC");
+  const auto before = paper_->run("W3SVC");
+  std::uint32_t now = 0;
+  paper_->at_open_process([&](std::uint32_t pid) {
+    if (pid != before || now != 0) return;
+    paper_->end_process(pid);
+    paper_->take_over(pid);
+    now = paper_->run("W3SVC");
+  });
+  ASSERT_TRUE(begin());
+  ASSERT_TRUE(service("W3SVC").instance);
+  EXPECT_EQ(service("W3SVC").instance->pid, now);
+  EXPECT_TRUE(paper_->is_held(now));
+  EXPECT_FALSE(paper_->is_held(before));  // that one is a stranger's
+}
+
+TEST_F(APaperScm, WhoseServiceStopsWhileItsPidIsOpenedHoldsNoStranger) {
+  paper_->add("W3SVC");
+  const auto before = paper_->run("W3SVC");
+  paper_->at_open_process([&](std::uint32_t pid) {
+    paper_->stopped("W3SVC");
+    paper_->end_process(pid);
+    paper_->take_over(pid);
+  });
+  ASSERT_TRUE(begin());
+  EXPECT_EQ(service("W3SVC").state, ServiceState::stopped);
+  EXPECT_FALSE(service("W3SVC").instance);
+  EXPECT_FALSE(paper_->is_held(before));
+}
+
+TEST_F(APaperScm, IsListedAgainOnceManyConfigurationsWereRead) {
+  paper_->add("IISADMIN");
+  paper_->add("W3SVC");
+  paper_->run("IISADMIN");
+  paper_->run("W3SVC");
+  paper_->at_query_config([&](const std::string& name) {
+    if (name == "W3SVC") paper_->report("IISADMIN", state::paused);
+  });
+  ASSERT_TRUE(begin());
+  EXPECT_EQ(service("IISADMIN").state, ServiceState::paused);
+}
+
 TEST_F(APaperScm, StopsOneServiceOfASharedProcessAndTheOthersRunOn) {
   for (const char* name : {"IISADMIN", "SMTPSVC", "NNTPSVC"}) {
     paper_->add(name,

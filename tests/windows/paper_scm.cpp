@@ -64,6 +64,17 @@ void PaperScm::end_process(std::uint32_t pid, Code exit_code) {
   changed_.notify_all();
 }
 
+void PaperScm::take_over(std::uint32_t pid) {
+  const std::lock_guard lock(mutex_);
+  processes_.at(pid) = {.created = processes_.at(pid).created + 1, .exit_code = {}};
+}
+
+bool PaperScm::is_held(std::uint32_t pid) {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(process_handles_.begin(), process_handles_.end(),
+                     [&](const auto& it) { return it.second == pid; });
+}
+
 StatusRecord PaperScm::status(const std::string& name) {
   const std::lock_guard lock(mutex_);
   return services_.at(name).status;
@@ -198,7 +209,8 @@ Answer<StatusRecord> PaperScm::query_status(const ServiceHandle& service) {
   if (!reached) return std::unexpected(reached.error());
   return (*reached)->status;
 }
-Answer<ConfigRecord> PaperScm::query_config(const ServiceHandle& service, const std::string&) {
+Answer<ConfigRecord> PaperScm::query_config(const ServiceHandle& service, const std::string& name) {
+  if (at_query_) at_query_(name);
   const std::lock_guard lock(mutex_);
   const auto reached = reach(service, right::query_config);
   if (!reached) return std::unexpected(reached.error());
@@ -281,6 +293,7 @@ std::optional<Code> PaperScm::control_with_reason(const ServiceHandle& service,
 }
 
 Answer<ProcessHandle> PaperScm::open_process(std::uint32_t pid) {
+  if (at_open_) at_open_(pid);
   const std::lock_guard lock(mutex_);
   if (denied_.contains(pid)) return std::unexpected(code::access_denied);
   if (!processes_.contains(pid)) return std::unexpected(code::invalid_parameter);

@@ -46,6 +46,15 @@ class PaperScm final : public Calls {
   void end_process(std::uint32_t pid, Code exit_code = 0);
   [[nodiscard]] StatusRecord status(const std::string& name);
 
+  // Before the backend starts: called in the middle of these calls, of a service or a pid.
+  void at_open_process(std::function<void(std::uint32_t pid)> then) { at_open_ = std::move(then); }
+  void at_query_config(std::function<void(const std::string&)> then) {
+    at_query_ = std::move(then);
+  }
+  // What has ended gives its pid to a process that is nobody's here.
+  void take_over(std::uint32_t pid);
+  [[nodiscard]] bool is_held(std::uint32_t pid);
+
   void without_reasons() { reasons_ = false; }
   void without_notifications() { notifies_ = false; }
   void lag_once() { lags_ = true; }
@@ -128,6 +137,8 @@ class PaperScm final : public Calls {
   std::vector<std::string> reasons_heard_;
   std::map<std::string, std::set<std::uint32_t>> rights_;
   std::set<std::uint32_t> manager_rights_;
+  std::function<void(std::uint32_t)> at_open_;
+  std::function<void(const std::string&)> at_query_;
   Woken woken_;
   bool awake_ = false;
   bool held_ = false;

@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view kComponent = "windows";
 constexpr Milliseconds kFirstRetry{100};
 constexpr Milliseconds kLongestRetry{5'000};
+constexpr int kMostTakeovers = 4;  // of a pid within one look
 constexpr std::uint32_t kManagerRights = right::manager_connect | right::manager_enumerate;
 constexpr std::uint32_t kLookRights = right::query_status | right::query_config;
 
@@ -161,7 +162,7 @@ void Looker::lost(Code code) {
 
 void Looker::round() {
   round_at_ = clock_.mono() + kRound;
-  const auto listed = calls_->list_services(manager_);
+  auto listed = calls_->list_services(manager_);
   if (!listed) return lost(listed.error());
   bool shape = false;
   std::set<std::string> there;
@@ -183,9 +184,19 @@ void Looker::round() {
     shape = shape || gone;
     it = gone ? entries_.erase(it) : std::next(it);
   }
-  if (shape) rebuild_graph();
-  for (const auto& one : *listed)
-    take(entries_.at(one.name), one.status);
+  if (shape) {
+    rebuild_graph();
+    // Many configurations take their time, and the statuses are from before them.
+    listed = calls_->list_services(manager_);
+    if (!listed) return lost(listed.error());
+  }
+  for (const auto& one : *listed) {
+    if (const auto found = entries_.find(one.name); found != entries_.end()) {
+      take(found->second, one.status);
+    } else {
+      round_at_ = clock_.mono();  // it came in between
+    }
+  }
   drop_processes();
   if (!shape) read_some_configurations();
 }
@@ -208,17 +219,22 @@ void Looker::look(const std::string& name) {
   entry.due = MonoTime::max();
   if (is_close(name, entry)) arm(name, entry);
   if (!manager_) return;
-  const auto service = calls_->open_service(manager_, name, right::query_status);
-  const auto status = service ? calls_->query_status(*service)
-                              : Answer<StatusRecord>(std::unexpected(service.error()));
+  const auto status = status_of(name);
   if (status) return take(entry, *status);
   if (means_lost(status.error())) return lost(status.error());
   round_at_ = clock_.mono();  // it is gone, or may not be asked alone: the round tells
   if (status.error() == code::access_denied) round_at_ += kUnnotifiedLook;
 }
 
-void Looker::take(Entry& entry, const StatusRecord& status) {
+Answer<StatusRecord> Looker::status_of(const std::string& name) {
+  const auto service = calls_->open_service(manager_, name, right::query_status);
+  if (!service) return std::unexpected(service.error());
+  return calls_->query_status(*service);
+}
+
+void Looker::take(Entry& entry, const StatusRecord& told) {
   const std::string& name = entry.followed.service().name;
+  const StatusRecord status = with_its_process(name, told);
   if (entry.followed.take(status, sight_of(entry, status))) changed_.insert(name);
   if (entry.followed.runs().count > 0) notebook_.remember(name, entry.followed.runs());
   const MonoTime now = clock_.mono();
@@ -234,6 +250,7 @@ void Looker::take(Entry& entry, const StatusRecord& status) {
 Sight Looker::sight_of(const Entry& entry, const StatusRecord& status) {
   Sight sight{.now = clock_.mono(), .wall = clock_.wall()};
   if (status.pid != 0) sight.named = process_of(status.pid);
+  // Whom the service no longer names is not looked for by number: only its handle tells of it.
   const std::uint32_t known = entry.followed.process();
   if (known != 0 && known != status.pid) sight.last = process_of(known);
   const std::uint32_t pid = status.pid != 0 ? status.pid : known;
@@ -246,27 +263,45 @@ Sight Looker::sight_of(const Entry& entry, const StatusRecord& status) {
   return sight;
 }
 
-ProcessSeen Looker::process_of(std::uint32_t pid) {
-  Process& process = processes_[pid];
-  process.seen.pid = pid;
-  if (!process.handle) {
-    auto opened = calls_->open_process(pid);
-    if (opened) {
-      process.handle = std::move(*opened);
-      process.seen = {.pid = pid, .held = true};
-      if (const auto created = calls_->creation_time(process.handle)) {
-        process.seen.created = *created;
-      }
-      if (calls_->watch_process(process.handle, pid) != code::success) {
-        log_debug(kComponent,
-                  "the end of process " + std::to_string(pid) + " is seen by looking only");
-      }
-    } else {
-      // 87: there is no such process.
-      process.seen.held = false;
-      process.seen.ended = opened.error() == code::invalid_parameter;
-    }
+// The status, with the process that it names open. A pid can be another process's by the time that it is
+// opened, and is nobody else's from then on: it is the service's if the service still names it.
+StatusRecord Looker::with_its_process(const std::string& name, StatusRecord status) {
+  for (int tries = 0; tries < kMostTakeovers && status.pid != 0; ++tries) {
+    if (!open_process(status.pid)) return status;
+    const auto again = status_of(name);
+    if (!again) return status;
+    if (again->pid == status.pid) return *again;
+    processes_.erase(status.pid);
+    status = *again;
   }
+  return status;
+}
+
+// True when something came to be known of whoever has this number now.
+bool Looker::open_process(std::uint32_t pid) {
+  Process& process = processes_[pid];
+  if (process.handle) return false;
+  process.seen.pid = pid;
+  auto opened = calls_->open_process(pid);
+  if (!opened) {
+    // 87: there is no such process.
+    process.seen.held = false;
+    process.seen.ended = opened.error() == code::invalid_parameter;
+    return process.seen.ended;
+  }
+  process.handle = std::move(*opened);
+  process.seen = {.pid = pid, .held = true};
+  if (const auto created = calls_->creation_time(process.handle)) process.seen.created = *created;
+  if (calls_->watch_process(process.handle, pid) != code::success) {
+    log_debug(kComponent, "the end of process " + std::to_string(pid) + " is seen by looking only");
+  }
+  return true;
+}
+
+ProcessSeen Looker::process_of(std::uint32_t pid) {
+  const auto found = processes_.find(pid);
+  if (found == processes_.end()) return {.pid = pid};
+  Process& process = found->second;
   if (process.handle && !process.seen.ended) {
     process.seen.exit_code = calls_->exit_code(process.handle);
     process.seen.ended = process.seen.exit_code.has_value();

@@ -77,8 +77,11 @@ class Looker {
   void round();
   void look(const std::string& name);
   void look_due();
-  void take(Entry& entry, const StatusRecord& status);
+  [[nodiscard]] Answer<StatusRecord> status_of(const std::string& name);
+  void take(Entry& entry, const StatusRecord& told);
   [[nodiscard]] Sight sight_of(const Entry& entry, const StatusRecord& status);
+  [[nodiscard]] StatusRecord with_its_process(const std::string& name, StatusRecord status);
+  [[nodiscard]] bool open_process(std::uint32_t pid);
   [[nodiscard]] ProcessSeen process_of(std::uint32_t pid);
   void drop_processes();
   [[nodiscard]] bool is_close(const std::string& name, const Entry& entry) const;
