@@ -1,6 +1,9 @@
 // The table of the SCM's error codes.
 #include "core/scm/windows/codes.hpp"
 
+#include <cstddef>
+#include <iterator>
+
 #include <gtest/gtest.h>
 
 namespace noforce::windows {
@@ -15,12 +18,22 @@ struct Row {
 
 // As the documentation names them (System Error Codes), and as core takes them.
 const Row kRows[] = {
+    {2, "ERROR_FILE_NOT_FOUND", ErrorKind::start_failed, Effect::none},
+    {3, "ERROR_PATH_NOT_FOUND", ErrorKind::start_failed, Effect::none},
     {5, "ERROR_ACCESS_DENIED", ErrorKind::access_denied, Effect::none},
+    {6, "ERROR_INVALID_HANDLE", ErrorKind::scm_failure, Effect::none},
+    {50, "ERROR_NOT_SUPPORTED", ErrorKind::scm_failure, Effect::none},
+    {87, "ERROR_INVALID_PARAMETER", ErrorKind::scm_failure, Effect::none},
+    {120, "ERROR_CALL_NOT_IMPLEMENTED", ErrorKind::scm_failure, Effect::none},
+    {124, "ERROR_INVALID_LEVEL", ErrorKind::scm_failure, Effect::none},
+    {193, "ERROR_BAD_EXE_FORMAT", ErrorKind::start_failed, Effect::none},
     {1051, "ERROR_DEPENDENT_SERVICES_RUNNING", ErrorKind::dependents_running, Effect::none},
     {1052, "ERROR_INVALID_SERVICE_CONTROL", ErrorKind::control_not_accepted, Effect::none},
     {1053, "ERROR_SERVICE_REQUEST_TIMEOUT", ErrorKind::timeout, Effect::unknown},
+    {1054, "ERROR_SERVICE_NO_THREAD", ErrorKind::start_failed, Effect::none},
     {1055, "ERROR_SERVICE_DATABASE_LOCKED", ErrorKind::busy, Effect::none},
     {1056, "ERROR_SERVICE_ALREADY_RUNNING", ErrorKind::already_running, Effect::none},
+    {1057, "ERROR_INVALID_SERVICE_ACCOUNT", ErrorKind::start_failed, Effect::none},
     {1058, "ERROR_SERVICE_DISABLED", ErrorKind::service_disabled, Effect::none},
     {1059, "ERROR_CIRCULAR_DEPENDENCY", ErrorKind::dependency_cycle, Effect::none},
     {1060, "ERROR_SERVICE_DOES_NOT_EXIST", ErrorKind::unknown_service, Effect::none},
@@ -33,8 +46,17 @@ const Row kRows[] = {
     {1070, "ERROR_SERVICE_START_HANG", ErrorKind::timeout, Effect::unknown},
     {1072, "ERROR_SERVICE_MARKED_FOR_DELETE", ErrorKind::unknown_service, Effect::none},
     {1075, "ERROR_SERVICE_DEPENDENCY_DELETED", ErrorKind::dependency_missing, Effect::none},
+    {1077, "ERROR_SERVICE_NEVER_STARTED", ErrorKind::not_active, Effect::none},
+    {1079, "ERROR_DIFFERENT_SERVICE_ACCOUNT", ErrorKind::start_failed, Effect::none},
+    {1083, "ERROR_SERVICE_NOT_IN_EXE", ErrorKind::start_failed, Effect::none},
     {1115, "ERROR_SHUTDOWN_IN_PROGRESS", ErrorKind::shutting_down, Effect::none},
     {1294, "ERROR_SERVICE_NOTIFY_CLIENT_LAGGING", ErrorKind::busy, Effect::none},
+    {1297, "ERROR_INCOMPATIBLE_SERVICE_PRIVILEGE", ErrorKind::start_failed, Effect::none},
+    {1722, "RPC_S_SERVER_UNAVAILABLE", ErrorKind::scm_unavailable, Effect::none},
+    {1723, "RPC_S_SERVER_TOO_BUSY", ErrorKind::busy, Effect::none},
+    {1726, "RPC_S_CALL_FAILED", ErrorKind::scm_unavailable, Effect::unknown},
+    {1727, "RPC_S_CALL_FAILED_DNE", ErrorKind::scm_unavailable, Effect::none},
+    {1818, "RPC_S_CALL_CANCELLED", ErrorKind::timeout, Effect::unknown},
 };
 
 TEST(AnScmCode, HasItsKindItsNameAndWhatItDid) {
@@ -45,6 +67,14 @@ TEST(AnScmCode, HasItsKindItsNameAndWhatItDid) {
     EXPECT_EQ(meaning.effect, row.effect) << row.name;
     EXPECT_FALSE(meaning.sentence.empty()) << row.name;
   }
+}
+
+TEST(AnScmCode, ThatHasANameIsOneOfThese) {
+  constexpr Code most = 16'000;  // beyond the system error codes
+  std::size_t named = 0;
+  for (Code code = 0; code < most; ++code)
+    named += meaning_of(code).name.empty() ? 0 : 1;
+  EXPECT_EQ(named, std::size(kRows));
 }
 
 TEST(AnScmCode, IsToldByServiceNumberNameAndSentence) {
@@ -71,6 +101,7 @@ TEST(AnScmCode, ThatIsNotInTheTableKeepsItsNumber) {
 TEST(AnScmCode, OfTheRpcMeansThatTheManagerIsLost) {
   EXPECT_TRUE(means_lost(code::server_unavailable));
   EXPECT_TRUE(means_lost(code::call_failed));
+  EXPECT_TRUE(means_lost(code::call_not_executed));
   EXPECT_FALSE(means_lost(code::access_denied));
   EXPECT_FALSE(means_lost(code::request_timeout));
 }

@@ -18,14 +18,22 @@ using Code = std::uint32_t;
 
 namespace code {
 inline constexpr Code success = 0;
+inline constexpr Code file_not_found = 2;
+inline constexpr Code path_not_found = 3;
 inline constexpr Code access_denied = 5;
+inline constexpr Code invalid_handle = 6;
 inline constexpr Code not_supported = 50;
 inline constexpr Code invalid_parameter = 87;
+inline constexpr Code call_not_implemented = 120;
+inline constexpr Code invalid_level = 124;
+inline constexpr Code bad_program = 193;
 inline constexpr Code dependents_running = 1051;
 inline constexpr Code invalid_control = 1052;
 inline constexpr Code request_timeout = 1053;
+inline constexpr Code no_thread = 1054;
 inline constexpr Code database_locked = 1055;
 inline constexpr Code already_running = 1056;
+inline constexpr Code invalid_account = 1057;
 inline constexpr Code disabled = 1058;
 inline constexpr Code circular_dependency = 1059;
 inline constexpr Code does_not_exist = 1060;
@@ -39,10 +47,16 @@ inline constexpr Code start_hang = 1070;
 inline constexpr Code marked_for_delete = 1072;
 inline constexpr Code dependency_deleted = 1075;
 inline constexpr Code never_started = 1077;
+inline constexpr Code different_account = 1079;
+inline constexpr Code not_in_program = 1083;
 inline constexpr Code shutdown_in_progress = 1115;
 inline constexpr Code notify_lagging = 1294;
+inline constexpr Code missing_privilege = 1297;
 inline constexpr Code server_unavailable = 1722;
+inline constexpr Code server_busy = 1723;
 inline constexpr Code call_failed = 1726;
+inline constexpr Code call_not_executed = 1727;
+inline constexpr Code call_cancelled = 1818;
 }  // namespace code
 
 struct CodeMeaning {
