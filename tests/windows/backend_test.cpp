@@ -140,8 +140,7 @@ TEST_F(APaperScm, IsAskedForNoMoreRightsThanEachCallNeeds) {
   ASSERT_TRUE(control(ControlOp::stop, "W3SVC"));
   ASSERT_TRUE(control(ControlOp::start, "W3SVC"));
   const std::uint32_t looking = right::query_status;
-  const std::uint32_t reading =
-      right::query_status | right::query_config | right::enumerate_dependents;
+  const std::uint32_t reading = right::query_config | right::enumerate_dependents;
   EXPECT_THAT(paper_->rights("W3SVC"),
               ElementsAre(looking, reading, right::start, looking | right::stop,
                           looking | right::pause_continue));
@@ -518,6 +517,20 @@ TEST_F(APaperScm, WarnsOfRecoveryActions) {
               ElementsAre(HasSubstr("run a command after 1 s, REBOOT THE MACHINE after 60 s")));
 }
 
+TEST_F(APaperScm, WarnsOfTriggersAndRecoveryActionsThatWereChangedWhileNothingElseWas) {
+  paper_->add("IISADMIN");
+  ASSERT_TRUE(begin());
+  EXPECT_THAT(scm_->plan_warnings("IISADMIN"), IsEmpty());
+  paper_->change("IISADMIN", [](auto& it) {
+    it.recovery.steps = {{RecoveryAction::reboot, 60'000}};
+    it.triggers = {{.kind = 2, .starts = true}};
+  });
+  scm_->refresh({"IISADMIN"});
+  ASSERT_TRUE(listener_.wait([&] { return scm_->plan_warnings("IISADMIN").size() == 2; }));
+  EXPECT_THAT(scm_->plan_warnings("IISADMIN"),
+              ElementsAre(HasSubstr("has a trigger"), HasSubstr("REBOOT THE MACHINE")));
+}
+
 TEST_F(APaperScm, ShowsAProcessThatDiesWhileItStops) {
   paper_->add("SMTPSVC", {.answers = [this](std::uint32_t) {
                 paper_->report("SMTPSVC", state::stop_pending, 1, 30'000);
@@ -718,14 +731,59 @@ TEST_F(APaperScm, ThatForbidsTheListEndsTheStartWithASentence) {
   EXPECT_EQ(refused.error().native_name, "ERROR_ACCESS_DENIED");
 }
 
-TEST_F(APaperScm, ListsAServiceThatMayNotBeOpened) {
-  paper_->add("Secret",
-              {.config = {.display_name = "A secret"}, .refuses_open = code::access_denied});
+TEST_F(APaperScm, ListsAServiceThatMayNotBeOpenedAndSaysWhatIsNotKnownOfIt) {
+  paper_->add("Secret", {.config = {.display_name = "A secret"}, .denies = ~0U});
   ASSERT_TRUE(begin());
   EXPECT_EQ(service("Secret").display_name, "A secret");
+  const auto warnings = ElementsAre(
+      "its configuration cannot be read (5 ERROR_ACCESS_DENIED), so what it depends on, its "
+      "triggers and its recovery actions are not known",
+      "the list of what depends on it cannot be read (5 ERROR_ACCESS_DENIED), so only those are "
+      "known whose own configuration says so");
+  EXPECT_THAT(service("Secret").warnings, warnings);
+  EXPECT_THAT(scm_->plan_warnings("Secret"), warnings);
   const auto refused = control(ControlOp::start, "Secret");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, ErrorKind::access_denied);
+}
+
+TEST_F(APaperScm, ThatRefusesOneRightShowsWhatTheOtherOneDoes) {
+  paper_->add("RpcSs");
+  paper_->add("NoList", {.config = {.dependencies = {"RpcSs"}},
+                         .dependents = {"W3SVC"},
+                         .denies = right::enumerate_dependents});
+  paper_->add("NoConfig", {.config = {.dependencies = {"RpcSs"}},
+                           .dependents = {"W3SVC"},
+                           .denies = right::query_config});
+  paper_->add("W3SVC");
+  ASSERT_TRUE(begin());
+  EXPECT_THAT(service("NoList").depends_on, ElementsAre("RpcSs"));
+  EXPECT_THAT(service("NoList").warnings, ElementsAre(HasSubstr("what depends on it cannot")));
+  EXPECT_THAT(scm_->snapshot()->graph->dependents("NoConfig"), ElementsAre("W3SVC"));
+  EXPECT_THAT(service("NoConfig").warnings, ElementsAre(HasSubstr("its configuration cannot")));
+}
+
+TEST_F(APaperScm, ThatNoLongerShowsAConfigurationKeepsWhatItShowedAndSaysSo) {
+  paper_->add("RpcSs");
+  paper_->add("W3SVC", {.config = {.dependencies = {"RpcSs"}}});
+  ASSERT_TRUE(begin());
+  EXPECT_THAT(service("W3SVC").warnings, IsEmpty());
+  paper_->change("W3SVC", [](auto& it) { it.denies = right::query_config; });
+  scm_->refresh({"W3SVC"});
+  ASSERT_TRUE(listener_.wait([&] { return !service("W3SVC").warnings.empty(); }));
+  EXPECT_THAT(service("W3SVC").warnings, ElementsAre(HasSubstr("as it was when it last could be")));
+  EXPECT_THAT(service("W3SVC").depends_on, ElementsAre("RpcSs"));
+  paper_->change("W3SVC", [](auto& it) { it.denies = 0; });
+  scm_->refresh({"W3SVC"});
+  EXPECT_TRUE(listener_.wait([&] { return service("W3SVC").warnings.empty(); }));
+}
+
+TEST_F(APaperScm, SaysThatRecoveryActionsAreNotKnownUnlessItHasNoneAtAll) {
+  paper_->add("W3SVC", {.refuses_recovery = code::access_denied});
+  paper_->add("SMTPSVC", {.refuses_recovery = code::invalid_level});  // as Wine says it
+  ASSERT_TRUE(begin());
+  EXPECT_THAT(service("W3SVC").warnings, ElementsAre(HasSubstr("its recovery actions cannot")));
+  EXPECT_THAT(service("SMTPSVC").warnings, IsEmpty());
 }
 
 // ---- what no job may touch

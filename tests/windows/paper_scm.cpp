@@ -165,7 +165,7 @@ Answer<ServiceHandle> PaperScm::open_service(const ManagerHandle& manager, const
   if (!opened_.contains(manager.get())) return std::unexpected(Code{6});
   const auto found = services_.find(name);
   if (found == services_.end()) return std::unexpected(code::does_not_exist);
-  if (found->second.refuses_open != 0) return std::unexpected(found->second.refuses_open);
+  if ((found->second.denies & rights) != 0) return std::unexpected(code::access_denied);
   rights_[name].insert(rights);
   const std::uintptr_t handle = next_handle_++;
   opened_[handle] = {.name = name, .rights = rights};
@@ -220,6 +220,7 @@ Answer<RecoveryRecord> PaperScm::query_recovery(const ServiceHandle& service) {
   const std::lock_guard lock(mutex_);
   const auto reached = reach(service, right::query_config);
   if (!reached) return std::unexpected(reached.error());
+  if ((*reached)->refuses_recovery != 0) return std::unexpected((*reached)->refuses_recovery);
   return (*reached)->recovery;
 }
 Answer<std::vector<TriggerRecord>> PaperScm::query_triggers(const ServiceHandle& service) {

@@ -27,7 +27,8 @@ class PaperScm final : public Calls {
     // What the manager answers to a control (0: a start); on the thread that sends, which it may
     // hold up. Unset: done at once.
     std::function<Code(std::uint32_t control)> answers;
-    Code refuses_open = 0;
+    std::uint32_t denies = 0;   // rights; 5 for whoever asks for one of them
+    Code refuses_recovery = 0;  // QueryServiceConfig2, failure actions
   };
 
   // Before the backend starts, or while it runs.

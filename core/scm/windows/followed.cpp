@@ -1,6 +1,7 @@
 #include "core/scm/windows/followed.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "core/scm/windows/codes.hpp"
@@ -64,11 +65,16 @@ Milliseconds poll_interval(std::uint32_t wait_hint_ms) {
   return std::clamp(Milliseconds(wait_hint_ms / 10), Milliseconds(1'000), Milliseconds(10'000));
 }
 
-void Followed::describe(const ConfigRecord& config, std::vector<std::string> depends_on) {
+void Followed::describe(const ConfigRecord& config, std::vector<std::string> depends_on,
+                        std::vector<std::string> unread) {
   service_.display_name =
       clean_text(config.display_name.empty() ? service_.name : config.display_name, kMostName);
   service_.start_type = start_type_of(config.start);
   service_.depends_on = std::move(depends_on);
+  auto& warnings = service_.warnings;
+  warnings.erase(warnings.begin(), warnings.begin() + static_cast<std::ptrdiff_t>(unread_.size()));
+  warnings.insert(warnings.begin(), unread.begin(), unread.end());
+  unread_ = std::move(unread);
 }
 
 std::string Followed::key_of(const ProcessSeen& process) {
@@ -82,9 +88,9 @@ bool Followed::take(const StatusRecord& status, const Sight& sight) {
   const Service before = service_;
   const std::int64_t pid_before = process_.pid;
   if (!state_of(status.state)) {
-    const std::string warning = "it reported " + std::to_string(status.state) +
-                                " as its state, which is none; the last one is shown";
-    service_.warnings = {warning};
+    service_.warnings = unread_;
+    warn("it reported " + std::to_string(status.state) +
+         " as its state, which is none; the last one is shown");
     return !(service_ == before);
   }
   if (given_up_ != 0) {
@@ -93,7 +99,7 @@ bool Followed::take(const StatusRecord& status, const Sight& sight) {
     if (still) return false;  // told already; the manager has not noticed
     given_up_ = 0;
   }
-  service_.warnings.clear();
+  service_.warnings = unread_;
   status_.type = status.type;
   take_instance(status, sight);
   const ServiceState state_before = service_.state;
@@ -102,9 +108,8 @@ bool Followed::take(const StatusRecord& status, const Sight& sight) {
   take_progress(status, state_before, sight);
   take_end(status, state_before, sight);
   if (service_.instance && !process_.held && !process_.ended) {
-    service_.warnings.push_back("its process (" + std::to_string(process_.pid) +
-                                ") cannot be watched, so it counts as gone once the service "
-                                "manager says that it stopped");
+    warn("its process (" + std::to_string(process_.pid) +
+         ") cannot be watched, so it counts as gone once the service manager says that it stopped");
   }
   status_ = status;
   seen_ = true;
@@ -214,9 +219,9 @@ void Followed::show_gone(const StatusRecord& status, const Sight& sight) {
     service_.status_text += ", exit code " + std::to_string(*process.exit_code);
   }
   process_ = {};
-  service_.warnings = {"the service manager still says " +
-                       std::string(to_string(*state_of(status.state))) +
-                       " of a process that has ended"};
+  service_.warnings = unread_;
+  warn("the service manager still says " + std::string(to_string(*state_of(status.state))) +
+       " of a process that has ended");
 }
 
 std::optional<Milliseconds> Followed::look_again() const {

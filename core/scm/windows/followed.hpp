@@ -15,6 +15,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/clock.hpp"
 #include "core/scm/windows/records.hpp"
@@ -49,7 +51,9 @@ class Followed {
  public:
   explicit Followed(std::string name) { service_.name = std::move(name); }
 
-  void describe(const ConfigRecord& config, std::vector<std::string> depends_on);
+  // `unread`: warnings that stand beside those of each look.
+  void describe(const ConfigRecord& config, std::vector<std::string> depends_on,
+                std::vector<std::string> unread = {});
   // Takes over a look. True when the service looks different now.
   bool take(const StatusRecord& status, const Sight& sight);
 
@@ -79,10 +83,13 @@ class Followed {
   void show_gone(const StatusRecord& status, const Sight& sight);
   [[nodiscard]] std::string key_of(const ProcessSeen& process);
 
+  void warn(std::string warning) { service_.warnings.push_back(std::move(warning)); }
+
   Service service_;
-  StatusRecord status_;  // the last that was believed
-  bool seen_ = false;    // one was taken at all
-  ProcessSeen process_;  // of the instance
+  std::vector<std::string> unread_;  // the first of its warnings
+  StatusRecord status_;              // the last that was believed
+  bool seen_ = false;                // one was taken at all
+  ProcessSeen process_;              // of the instance
   Runs runs_;
   bool ran_ = false;                    // since the last STOPPED
   std::uint32_t given_up_ = 0;          // that process has ended, and the manager has not noticed

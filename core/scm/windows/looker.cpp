@@ -15,7 +15,6 @@ constexpr Milliseconds kFirstRetry{100};
 constexpr Milliseconds kLongestRetry{5'000};
 constexpr int kMostTakeovers = 4;  // of a pid within one look
 constexpr std::uint32_t kManagerRights = right::manager_connect | right::manager_enumerate;
-constexpr std::uint32_t kLookRights = right::query_status | right::query_config;
 
 std::string asked_for(ControlOp op) {
   return "`" + std::string(to_string(op)) + "`";
@@ -26,6 +25,13 @@ std::string asked_for(ControlOp op) {
 bool joined(ControlOp op, Code code, const Service& service) {
   return op == ControlOp::stop && code == code::cannot_accept &&
          (service.state == ServiceState::stop_pending || service.state == ServiceState::stopped);
+}
+
+// The answer of `query` about a service, or why that could not be opened.
+template <typename Query>
+auto ask(const Answer<ServiceHandle>& service, const Query& query) -> decltype(query(*service)) {
+  if (!service) return std::unexpected(service.error());
+  return query(*service);
 }
 
 }  // namespace
@@ -366,25 +372,57 @@ bool Looker::read_configuration(const std::string& name) {
   const auto found = entries_.find(name);
   if (found == entries_.end() || !manager_) return false;
   Entry& entry = found->second;
-  auto service = calls_->open_service(manager_, name, kLookRights | right::enumerate_dependents);
-  if (!service) return false;
+  // A right that is refused must not cost what the other one shows.
+  const auto open = [&](std::uint32_t rights) {
+    return calls_->open_service(manager_, name, rights);
+  };
+  const auto both = open(right::query_config | right::enumerate_dependents);
+  const bool denied = !both && both.error() == code::access_denied;
+  if (!both && !denied) return false;  // it is gone, or the manager is lost: the round tells
+  const auto to_config = denied ? open(right::query_config) : Answer<ServiceHandle>();
+  const auto to_list = denied ? open(right::enumerate_dependents) : Answer<ServiceHandle>();
+  const auto& service = denied ? to_config : both;
+
   ConfiguredService configured = entry.configured;
-  if (auto config = calls_->query_config(*service, name)) configured.config = std::move(*config);
-  if (auto dependents = calls_->list_dependents(*service)) {
+  std::vector<std::string> unread;
+  const auto missing = [&](Unread what, Code code) {
+    if (auto warning = unread_warning(what, code)) unread.push_back(std::move(*warning));
+  };
+  auto config = ask(service, [&](const auto& it) { return calls_->query_config(it, name); });
+  if (config) {
+    configured.config = std::move(*config);
+  } else {
+    missing(entry.config_read ? Unread::config_again : Unread::config, config.error());
+  }
+  auto dependents =
+      ask(denied ? to_list : both, [&](const auto& it) { return calls_->list_dependents(it); });
+  if (dependents) {
     configured.dependents = std::move(*dependents);
+  } else {
+    missing(Unread::dependents, dependents.error());
   }
   std::vector<std::string> facts;
-  if (const auto triggers = calls_->query_triggers(*service)) {
-    facts = trigger_warnings(name, *triggers);
+  if (config) {
+    if (const auto triggers = calls_->query_triggers(*service)) {
+      facts = trigger_warnings(name, *triggers);
+    } else {
+      missing(Unread::triggers, triggers.error());
+    }
+    if (const auto recovery = calls_->query_recovery(*service)) {
+      for (auto& warning : recovery_warnings(name, *recovery))
+        facts.push_back(std::move(warning));
+    } else {
+      missing(Unread::recovery, recovery.error());
+    }
   }
-  if (const auto recovery = calls_->query_recovery(*service)) {
-    for (auto& warning : recovery_warnings(name, *recovery))
-      facts.push_back(std::move(warning));
-  }
+  entry.config_read = entry.config_read || config;
+  if (facts != entry.facts) changed_.insert(name);  // its plans read differently
   const bool other = configured.config != entry.configured.config ||
-                     configured.dependents != entry.configured.dependents || facts != entry.facts;
+                     configured.dependents != entry.configured.dependents || facts != entry.facts ||
+                     unread != entry.unread;
   entry.configured = std::move(configured);
   entry.facts = std::move(facts);
+  entry.unread = std::move(unread);
   return other;
 }
 
@@ -413,7 +451,7 @@ void Looker::rebuild_graph() {
   for (const auto& node : nodes) {
     Entry& entry = entries_.at(node.name);
     const Service before = entry.followed.service();
-    entry.followed.describe(entry.configured.config, node.depends_on);
+    entry.followed.describe(entry.configured.config, node.depends_on, entry.unread);
     if (!(before == entry.followed.service())) changed_.insert(node.name);
   }
   auto graph = std::make_shared<const Graph>(std::move(nodes));

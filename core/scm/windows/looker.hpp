@@ -54,8 +54,10 @@ class Looker {
     Followed followed;
     ConfiguredService configured;
     std::vector<std::string> facts;
-    bool armed = false;       // a notification is to come
-    bool unnotified = false;  // none can be had
+    std::vector<std::string> unread;  // what of its configuration is not known
+    bool config_read = false;         // once at least
+    bool armed = false;               // a notification is to come
+    bool unnotified = false;          // none can be had
     MonoTime due{MonoTime::max()};
   };
   struct Process {

@@ -85,4 +85,27 @@ std::vector<std::string> sharing_warnings(const std::string& service, std::int64
           "; what it takes down there goes down with it"};
 }
 
+std::optional<std::string> unread_warning(Unread what, Code code) {
+  const bool has_none = code == code::not_supported || code == code::call_not_implemented ||
+                        code == code::invalid_level;
+  if (has_none) return std::nullopt;
+  const std::string why = " cannot be read (" + number_and_name(code) + "), so ";
+  switch (what) {
+    case Unread::config:
+      return "its configuration" + why +
+             "what it depends on, its triggers and its recovery actions are not known";
+    case Unread::config_again:
+      return "its configuration" + why +
+             "what it depends on is shown as it was when it last could be";
+    case Unread::dependents:
+      return "the list of what depends on it" + why +
+             "only those are known whose own configuration says so";
+    case Unread::triggers:
+      return "its triggers" + why + "whether Windows starts it again by itself is not known";
+    case Unread::recovery:
+      return "its recovery actions" + why + "what Windows does when it fails is not known";
+  }
+  return std::nullopt;
+}
+
 }  // namespace noforce::windows

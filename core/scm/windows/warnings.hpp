@@ -1,7 +1,8 @@
 // What a plan has to say of a service beforehand: triggers, recovery actions, who shares its
-// process. Pure.
+// process, and what could not be read. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,5 +25,11 @@ namespace noforce::windows {
 [[nodiscard]] std::vector<std::string> sharing_warnings(const std::string& service,
                                                         std::int64_t pid,
                                                         const std::vector<std::string>& others);
+
+// What of a service's configuration could not be read: a plan that looks complete may not be.
+enum class Unread : std::uint8_t { config, config_again, dependents, triggers, recovery };
+
+// One sentence of the service; none where `code` says that this Windows has no such thing at all.
+[[nodiscard]] std::optional<std::string> unread_warning(Unread what, Code code);
 
 }  // namespace noforce::windows
