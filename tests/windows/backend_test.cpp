@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <future>
 #include <mutex>
+#include <new>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -364,6 +365,50 @@ TEST_F(APaperScm, ThatIsOpenedAnewIsNotMissedByWhatWasAskedInTheSameBreath) {
   EXPECT_TRUE(answer(stop));
   EXPECT_TRUE(prepared.get());
   EXPECT_EQ(listener_.losses(), 0);
+}
+
+TEST_F(APaperScm, WhoseCallFailsInTheAgentTakesNoOtherRequestWithIt) {
+  for (const char* name : {"Broken", "W3SVC"})
+    paper_->add(name);
+  std::atomic<bool> breaks = false;
+  paper_->at_query_config([&](const std::string& name) {
+    if (breaks && name == "Broken") throw std::bad_alloc();
+  });
+  ASSERT_TRUE(begin());
+  breaks = true;
+  paper_->hold();
+  scm_->refresh({"Broken"});
+  const auto started = send(ControlOp::start, "W3SVC");
+  ASSERT_TRUE(paper_->has_been_asked(2));
+  paper_->let_go();
+  EXPECT_TRUE(answer(started));
+  paper_->hold();
+  scm_->refresh({"Broken"});
+  auto ended = std::async(std::launch::async, [&] { scm_->stop(); });
+  ASSERT_TRUE(paper_->has_been_asked(2));
+  paper_->let_go();
+  ended.get();
+}
+
+TEST_F(APaperScm, WhoseCallFailsInTheAgentAnswersThatTheEffectIsNotKnown) {
+  paper_->add("W3SVC");
+  paper_->run("W3SVC");
+  std::atomic<bool> breaks = false;
+  paper_->at_open_process([&](std::uint32_t) {
+    if (breaks) throw std::bad_alloc();
+  });
+  ASSERT_TRUE(begin());
+  breaks = true;
+  paper_->hold();
+  paper_->end_process(paper_->status("W3SVC").pid);
+  paper_->run("W3SVC");  // so that its process has to be opened
+  const auto token = send(ControlOp::stop, "W3SVC");
+  paper_->let_go();
+  const auto lost = answer(token);
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().kind, ErrorKind::internal);
+  EXPECT_EQ(lost.error().effect, Effect::unknown);
+  EXPECT_FALSE(scm_->prepare("01KB", {"W3SVC"}));
 }
 
 TEST_F(APaperScm, WithoutNotificationsIsLookedAtInstead) {

@@ -27,6 +27,18 @@ bool joined(ControlOp op, Code code, const Service& service) {
          (service.state == ServiceState::stop_pending || service.state == ServiceState::stopped);
 }
 
+// False: it was broken off, and what that was stands in the log.
+template <typename Part>
+bool guard(const Part& part) {
+  try {
+    part();
+    return true;
+  } catch (const std::exception& failure) {
+    log_error(kComponent, std::string("a part of its work was lost: ") + failure.what());
+    return false;
+  }
+}
+
 // The answer of `query` about a service, or why that could not be opened.
 template <typename Query>
 auto ask(const Answer<ServiceHandle>& service, const Query& query) -> decltype(query(*service)) {
@@ -50,11 +62,9 @@ Looker::Looker(std::shared_ptr<Calls> calls, std::filesystem::path notes, Outlet
 
 void Looker::run() {
   while (!leaving_) {
-    try {
-      turn();
-    } catch (const std::exception& failure) {
-      log_error(kComponent, std::string("an event was lost: ") + failure.what());
-    }
+    guard([this] { look_around(); });
+    guard([this] { hear(calls_->wait(next_due())); });
+    serve_mailbox();
   }
   crew_.dismiss();
   calls_->forget_services();
@@ -62,14 +72,12 @@ void Looker::run() {
   manager_.reset();
 }
 
-void Looker::turn() {
+void Looker::look_around() {
   if (!manager_ && clock_.mono() >= retry_at_) connect();
   if (manager_ && clock_.mono() >= round_at_) round();
   if (manager_) look_due();
   look_at_repeated();
   publish();
-  hear(calls_->wait(next_due()));
-  serve_mailbox();
 }
 
 MonoTime Looker::next_due() const {
@@ -98,33 +106,54 @@ void Looker::hear(const Woken& woken) {
   }
 }
 
+// Each request by itself: one that fails takes none of the others with it, the end least of all, and
+// leaves nobody waiting.
 void Looker::serve_mailbox() {
   for (auto& request : mailbox_.take()) {
-    if (auto* control = std::get_if<Control>(&request)) submit(std::move(*control));
-    if (auto* done = std::get_if<Carried>(&request)) carried(*done);
-    if (auto* ask = std::get_if<Prepare>(&request)) prepare(*ask);
-    if (auto* free = std::get_if<Release>(&request)) release(free->job);
-    if (auto* watch = std::get_if<Watch>(&request)) {
-      watched_ = {watch->services.begin(), watch->services.end()};
-      for (const auto& name : watched_)
-        look(name);
-    }
-    if (auto* again = std::get_if<LookAgain>(&request)) {
-      if (again->services.empty()) round_at_ = clock_.mono();
-      bool other = false;
-      for (const auto& name : again->services) {
-        other = read_configuration(name) || other;
-        look(name);
-      }
-      if (other) rebuild_graph();
-    }
     if (std::holds_alternative<Leave>(request)) leaving_ = true;
+    ControlToken token;
+    std::string service;
+    if (const auto* control = std::get_if<Control>(&request)) {
+      token = control->token;
+      service = control->service;
+    }
+    if (guard([&] { serve(request); })) continue;
+    Error error{.kind = ErrorKind::internal,
+                .detail = "the agent failed while it asked the service manager; its log tells more",
+                .service = service};
+    if (const auto* ask = std::get_if<Prepare>(&request)) ask->reply->give(std::unexpected(error));
+    if (!std::holds_alternative<Control>(request)) continue;
+    error.effect = Effect::unknown;  // how far it came is not known
+    under_way_.erase(token);
+    refuse(token, std::move(error));
+  }
+}
+
+void Looker::serve(Request& request) {
+  if (auto* control = std::get_if<Control>(&request)) submit(std::move(*control));
+  if (auto* done = std::get_if<Carried>(&request)) carried(*done);
+  if (auto* ask = std::get_if<Prepare>(&request)) prepare(*ask);
+  if (auto* free = std::get_if<Release>(&request)) release(free->job);
+  if (auto* watch = std::get_if<Watch>(&request)) {
+    watched_ = {watch->services.begin(), watch->services.end()};
+    for (const auto& name : watched_)
+      look(name);
+  }
+  if (auto* again = std::get_if<LookAgain>(&request)) {
+    if (again->services.empty()) round_at_ = clock_.mono();
+    bool other = false;
+    for (const auto& name : again->services) {
+      other = read_configuration(name) || other;
+      look(name);
+    }
+    if (other) rebuild_graph();
   }
 }
 
 // ---- the manager
 
 void Looker::connect() {
+  retry_at_ = clock_.mono() + kFirstRetry;  // also where what follows is broken off
   auto manager = calls_->open_manager(kManagerRights);
   if (!manager) return lost(manager.error());
   manager_ = std::move(*manager);

@@ -69,8 +69,9 @@ class Looker {
     MonoTime until{};
   };
 
-  void turn();
+  void look_around();
   void serve_mailbox();
+  void serve(Request& request);
   void hear(const Woken& woken);
   [[nodiscard]] MonoTime next_due() const;
 
