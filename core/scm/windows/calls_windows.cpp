@@ -487,7 +487,7 @@ class SystemCalls final : public Calls {
     for (auto& [name, notice] : notices_)
       retire(std::move(notice));
     notices_.clear();
-    SleepEx(0, TRUE);  // what was queued for this thread already
+    free_retired();
   }
 
   Code watch_process(const ProcessHandle& process, std::uint32_t pid) override {
@@ -572,13 +572,20 @@ class SystemCalls final : public Calls {
       if (!used) retire(std::move(it->second));
       it = used ? std::next(it) : notices_.erase(it);
     }
+    free_retired();
   }
 
   void retire(std::unique_ptr<Notice> notice) {
     notice->registration.reset();
     notice->service.reset();
     retired_.push_back(std::move(notice));
-    if (retired_.size() > kMostRetired) retired_.pop_front();
+  }
+
+  // A callback that is queued for this thread already has its notice's address: it comes first.
+  void free_retired() {
+    SleepEx(0, TRUE);
+    while (retired_.size() > kMostRetired)
+      retired_.pop_front();
   }
 
   void close(HandleKind kind, std::uintptr_t value) override {
