@@ -122,6 +122,24 @@ TEST_F(APaperScm, IsShownWithNamesStatesAndDependencies) {
   EXPECT_THAT(picture->graph->dependents("IISADMIN"), ElementsAre("W3SVC"));
 }
 
+TEST_F(APaperScm, ListsItsDriversAgainWhereAServiceDependsOnWhatNobodyKnows) {
+  paper_->add("W3SVC");
+  ASSERT_TRUE(begin());
+  paper_->driver("HTTP");
+  paper_->add("WMSVC", {.config = {.dependencies = {"http"}}});
+  scm_->refresh({});
+  ASSERT_TRUE(listener_.wait([&] { return scm_->snapshot()->find("WMSVC") != nullptr; }));
+  EXPECT_THAT(service("WMSVC").depends_on, IsEmpty());
+  // The other way round: first the service, then what it depends on.
+  paper_->add("NetMsmqActivator", {.config = {.dependencies = {"MQAC"}}});
+  scm_->refresh({});
+  ASSERT_TRUE(
+      listener_.wait([&] { return scm_->snapshot()->find("NetMsmqActivator") != nullptr; }));
+  EXPECT_THAT(service("NetMsmqActivator").depends_on, ElementsAre("MQAC"));
+  paper_->driver("mqac");
+  EXPECT_TRUE(listener_.wait([&] { return service("NetMsmqActivator").depends_on.empty(); }));
+}
+
 TEST_F(APaperScm, MatchesNamesInAnyCaseAndByDisplayName) {
   paper_->add("W3SVC", {.config = {.display_name = "World Wide Web"}});
   paper_->add("A", {.config = {.display_name = "Twin"}});

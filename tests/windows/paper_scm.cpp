@@ -19,6 +19,11 @@ void PaperScm::remove(const std::string& name) {
   changed_.notify_all();
 }
 
+void PaperScm::driver(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  drivers_.push_back(name);
+}
+
 std::uint32_t PaperScm::run(const std::string& name, std::uint32_t pid) {
   const std::lock_guard lock(mutex_);
   if (pid == 0) pid = next_pid_++;
@@ -191,6 +196,7 @@ Answer<std::vector<ListedService>> PaperScm::list_services(const ManagerHandle& 
 }
 
 Answer<std::vector<std::string>> PaperScm::list_drivers(const ManagerHandle&) {
+  const std::lock_guard lock(mutex_);
   return drivers_;
 }
 

@@ -35,7 +35,7 @@ class PaperScm final : public Calls {
   void add(const std::string& name, Service service);
   void add(const std::string& name) { add(name, Service{}); }
   void remove(const std::string& name);
-  void driver(const std::string& name) { drivers_.push_back(name); }
+  void driver(const std::string& name);
   void group_order(std::vector<std::string> order) { group_order_ = std::move(order); }
   // Makes it run in a process; a new one unless `pid` says which.
   std::uint32_t run(const std::string& name, std::uint32_t pid = 0);

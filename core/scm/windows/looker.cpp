@@ -39,6 +39,13 @@ bool guard(const Part& part) {
   }
 }
 
+bool has_unknown(const std::vector<Graph::Node>& nodes, const Configuration& known) {
+  return std::any_of(nodes.begin(), nodes.end(), [&](const auto& node) {
+    return std::any_of(node.depends_on.begin(), node.depends_on.end(),
+                       [&](const auto& name) { return !known.contains(name); });
+  });
+}
+
 // The answer of `query` about a service, or why that could not be opened.
 template <typename Query>
 auto ask(const Answer<ServiceHandle>& service, const Query& query) -> decltype(query(*service)) {
@@ -157,11 +164,7 @@ void Looker::connect() {
   auto manager = calls_->open_manager(kManagerRights);
   if (!manager) return lost(manager.error());
   manager_ = std::move(*manager);
-  if (auto drivers = calls_->list_drivers(manager_)) {
-    drivers_.clear();
-    for (const auto& name : *drivers)
-      drivers_.insert(folded(name));
-  }
+  read_drivers();
   group_order_ = calls_->group_order();
   round();
   if (!manager_) return;
@@ -219,8 +222,8 @@ void Looker::round() {
     shape = shape || gone;
     it = gone ? entries_.erase(it) : std::next(it);
   }
+  if (shape || depends_on_unknown_) rebuild_graph();
   if (shape) {
-    rebuild_graph();
     // Many configurations take their time, and the statuses are from before them.
     listed = calls_->list_services(manager_);
     if (!listed) return lost(listed.error());
@@ -468,6 +471,14 @@ void Looker::read_some_configurations() {
   if (other) rebuild_graph();
 }
 
+void Looker::read_drivers() {
+  const auto drivers = calls_->list_drivers(manager_);
+  if (!drivers) return;
+  drivers_.clear();
+  for (const auto& name : *drivers)
+    drivers_.insert(folded(name));
+}
+
 void Looker::rebuild_graph() {
   Configuration configuration;
   auto facts = std::make_shared<ServiceFacts>();
@@ -477,6 +488,12 @@ void Looker::rebuild_graph() {
   }
   facts_ = std::move(facts);
   auto nodes = nodes_of(configuration, drivers_, group_order_);
+  depends_on_unknown_ = has_unknown(nodes, configuration);
+  if (depends_on_unknown_ && manager_) {
+    read_drivers();  // it may be a driver that was installed since
+    nodes = nodes_of(configuration, drivers_, group_order_);
+    depends_on_unknown_ = has_unknown(nodes, configuration);
+  }
   for (const auto& node : nodes) {
     Entry& entry = entries_.at(node.name);
     const Service before = entry.followed.service();

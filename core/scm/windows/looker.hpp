@@ -93,6 +93,7 @@ class Looker {
 
   [[nodiscard]] bool read_configuration(const std::string& name);
   void read_some_configurations();
+  void read_drivers();
   void rebuild_graph();
 
   void submit(Control control);
@@ -125,7 +126,8 @@ class Looker {
   ManagerHandle manager_;
   std::map<std::string, Entry> entries_;  // by canonical name
   std::map<std::uint32_t, Process> processes_;
-  std::set<std::string> drivers_;  // folded
+  std::set<std::string> drivers_;    // folded
+  bool depends_on_unknown_ = false;  // some service does, on what is no service and no driver
   std::vector<std::string> group_order_;
   std::string next_configuration_;  // the next round begins to read here
   std::shared_ptr<const Graph> graph_;
