@@ -137,6 +137,7 @@ TEST_F(APaperScm, ListsItsDriversAgainWhereAServiceDependsOnWhatNobodyKnows) {
       listener_.wait([&] { return scm_->snapshot()->find("NetMsmqActivator") != nullptr; }));
   EXPECT_THAT(service("NetMsmqActivator").depends_on, ElementsAre("MQAC"));
   paper_->driver("mqac");
+  scm_->refresh({});
   EXPECT_TRUE(listener_.wait([&] { return service("NetMsmqActivator").depends_on.empty(); }));
 }
 
@@ -539,6 +540,7 @@ TEST_F(APaperScm, StopsOneServiceOfASharedProcessAndTheOthersRunOn) {
   EXPECT_EQ(service("IISADMIN").state, ServiceState::running);
   paper_->change("SMTPSVC", [](auto& it) { it.answers = nullptr; });
   paper_->run("SMTPSVC", 700);
+  scm_->refresh({});
   ASSERT_TRUE(wait_for("SMTPSVC", ServiceState::running));
   EXPECT_EQ(service("SMTPSVC").instance->pid, 700);
   EXPECT_FALSE(*service("SMTPSVC").instance == before);  // the same process, and another run
@@ -648,12 +650,14 @@ TEST_F(APaperScm, SaysOfAServiceThatIsGoneThatThereIsNone) {
   paper_->add("W3SVC");
   ASSERT_TRUE(begin());
   paper_->remove("W3SVC");
+  scm_->refresh({});
   ASSERT_TRUE(listener_.wait([&] { return scm_->snapshot()->find("W3SVC") == nullptr; }));
   EXPECT_GE(listener_.inventories(), 1);
   const auto refused = control(ControlOp::start, "W3SVC");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, ErrorKind::unknown_service);
   paper_->add("Fresh");
+  scm_->refresh({});
   EXPECT_TRUE(listener_.wait([&] { return scm_->snapshot()->find("Fresh") != nullptr; }));
 }
 
@@ -736,6 +740,7 @@ TEST_F(APaperScm, ThatIsLostIsToldAndFoundAgain) {
   paper_->add("W3SVC");
   ASSERT_TRUE(begin());
   paper_->lose(code::server_unavailable);
+  scm_->refresh({});
   ASSERT_TRUE(listener_.wait([&] { return listener_.lost(); }));
   EXPECT_FALSE(scm_->snapshot()->complete);
   const auto refused = control(ControlOp::start, "W3SVC");
@@ -756,6 +761,7 @@ TEST_F(APaperScm, ThatIsLostStillGivesAKnownTokenItsFirstAnswer) {
   const auto token = send(ControlOp::stop, "W3SVC");
   ASSERT_TRUE(answer(token));
   paper_->lose(code::server_unavailable);
+  scm_->refresh({});
   ASSERT_TRUE(listener_.wait([&] { return listener_.lost(); }));
   send(ControlOp::stop, "W3SVC", token);
   ASSERT_TRUE(listener_.wait([&] { return listener_.answers(token) == 2; }));
@@ -774,6 +780,7 @@ TEST_F(APaperScm, ThatIsLostLeavesAControlWhoseAnswerWasNotHeardOpenUntilItIsFou
   ASSERT_TRUE(gate->wait_for(1));
   ASSERT_TRUE(begin());  // the next agent; the one before never heard the answer
   paper_->lose(code::server_unavailable);
+  scm_->refresh({});
   ASSERT_TRUE(listener_.wait([&] { return listener_.lost(); }));
   send(ControlOp::stop, "W3SVC", token);
   ASSERT_FALSE(control(ControlOp::start, "W3SVC"));  // the backend has been around once
@@ -868,6 +875,7 @@ TEST_F(APaperScm, IsNotAskedToStopTheAgentNorWhatItNeeds) {
   EXPECT_NE(scm_->off_limits("EventLog"), "");
   EXPECT_EQ(scm_->off_limits("RpcSs"), "");  // stopped it carries nothing, and may be started
   paper_->run("RpcSs");
+  scm_->refresh({});
   ASSERT_TRUE(wait_for("RpcSs", ServiceState::running));
   EXPECT_NE(scm_->off_limits("RpcSs"), "");
   EXPECT_EQ(scm_->off_limits("W3SVC"), "");

@@ -8,15 +8,11 @@ namespace noforce::windows::testing {
 void PaperScm::add(const std::string& name, Service service) {
   const std::lock_guard lock(mutex_);
   services_[name] = std::move(service);
-  woken_.inventory = true;
-  changed_.notify_all();
 }
 
 void PaperScm::remove(const std::string& name) {
   const std::lock_guard lock(mutex_);
   services_.erase(name);
-  woken_.inventory = true;
-  changed_.notify_all();
 }
 
 void PaperScm::driver(const std::string& name) {
@@ -88,16 +84,18 @@ StatusRecord PaperScm::status(const std::string& name) {
 void PaperScm::lose(Code code) {
   const std::lock_guard lock(mutex_);
   lost_ = code;
-  woken_.inventory = true;
-  changed_.notify_all();
 }
 
 void PaperScm::lose_once(Code code) {
   const std::lock_guard lock(mutex_);
   lost_ = code;
   lost_once_ = true;
-  woken_.inventory = true;
-  changed_.notify_all();
+}
+
+Code PaperScm::away() {
+  const Code code = lost_;
+  if (std::exchange(lost_once_, false)) lost_ = 0;
+  return code;
 }
 
 void PaperScm::hold() {
@@ -155,7 +153,7 @@ int PaperScm::watches() {
 
 Answer<ManagerHandle> PaperScm::open_manager(std::uint32_t rights) {
   const std::lock_guard lock(mutex_);
-  if (lost_ != 0) return std::unexpected(lost_);
+  if (const Code code = away()) return std::unexpected(code);
   ++managers_opened_;
   manager_rights_.insert(rights);
   const std::uintptr_t handle = next_handle_++;
@@ -166,7 +164,7 @@ Answer<ManagerHandle> PaperScm::open_manager(std::uint32_t rights) {
 Answer<ServiceHandle> PaperScm::open_service(const ManagerHandle& manager, const std::string& name,
                                              std::uint32_t rights) {
   const std::lock_guard lock(mutex_);
-  if (lost_ != 0) return std::unexpected(lost_);
+  if (const Code code = away()) return std::unexpected(code);
   if (!opened_.contains(manager.get())) return std::unexpected(Code{6});
   const auto found = services_.find(name);
   if (found == services_.end()) return std::unexpected(code::does_not_exist);
@@ -179,11 +177,7 @@ Answer<ServiceHandle> PaperScm::open_service(const ManagerHandle& manager, const
 
 Answer<std::vector<ListedService>> PaperScm::list_services(const ManagerHandle& manager) {
   const std::lock_guard lock(mutex_);
-  if (lost_ != 0) {
-    const Code code = lost_;
-    if (std::exchange(lost_once_, false)) lost_ = 0;
-    return std::unexpected(code);
-  }
+  if (const Code code = away()) return std::unexpected(code);
   const auto opened = opened_.find(manager.get());
   if (opened == opened_.end()) return std::unexpected(Code{6});
   if ((opened->second.rights & right::manager_enumerate) == 0) {
@@ -351,7 +345,7 @@ Woken PaperScm::wait(MonoTime until) {
   std::unique_lock lock(mutex_);
   const auto told = [this] {
     if (held_) return false;
-    return awake_ || woken_.inventory || !woken_.services.empty() || !woken_.processes.empty();
+    return awake_ || !woken_.services.empty() || !woken_.processes.empty();
   };
   if (held_ || until == MonoTime::max()) {
     changed_.wait(lock, told);

@@ -65,7 +65,7 @@ class PaperScm final : public Calls {
   // Waits for that many requests since hold(); false: they did not come.
   [[nodiscard]] bool has_been_asked(int times);
   void lose(Code code);       // 0: it can be reached again
-  void lose_once(Code code);  // the next round finds nobody, the one after does
+  void lose_once(Code code);  // the next call finds nobody, the one after does
   [[nodiscard]] bool process_runs(std::uint32_t pid);
   void line(std::vector<std::uint32_t> pids) { line_ = std::move(pids); }
   void deny_process(std::uint32_t pid) { denied_.insert(pid); }
@@ -117,6 +117,7 @@ class PaperScm final : public Calls {
 
   void close(HandleKind kind, std::uintptr_t value) override;
   void notify(const std::string& name);  // with the lock
+  [[nodiscard]] Code away();             // likewise; 0: it can be reached
   [[nodiscard]] Code send(const ServiceHandle& service, std::uint32_t control,
                           std::uint32_t needed);
   // The service of a handle that was opened with `needed`; 5 otherwise, as the manager says it.

@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 TEST_F(ARealScm, IsListedWithItsDependencies) {
   const auto base = install("base");
@@ -21,7 +22,8 @@ TEST_F(ARealScm, IsListedWithItsDependencies) {
   EXPECT_EQ(service(web).state, ServiceState::stopped);
   EXPECT_EQ(service(web).display_name, "web of a test");
   EXPECT_EQ(service(web).start_type, StartType::manual);
-  EXPECT_FALSE(service(web).exit);  // 1077: never started
+  EXPECT_FALSE(service(web).exit);                // 1077: never started
+  EXPECT_THAT(service(web).warnings, IsEmpty());  // Wine has no triggers and recovery actions: 124
   EXPECT_THAT(service(web).depends_on, ElementsAre(base));
   EXPECT_THAT(scm_->snapshot()->graph->dependents(base), ElementsAre(web));
   EXPECT_EQ(scm_->resolve("WEB of a test"), web);

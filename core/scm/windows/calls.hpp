@@ -63,7 +63,6 @@ using ProcessHandle = Handle<HandleKind::process>;  // HANDLE of a process
 struct Woken {
   std::vector<std::string> services;     // their status changed; each has to be watched anew
   std::vector<std::uint32_t> processes;  // these have ended
-  bool inventory = false;                // services came or went
 };
 
 class Calls {
@@ -121,8 +120,8 @@ class Calls {
   // This process and those above it (CreateToolhelp32Snapshot). Any thread.
   [[nodiscard]] virtual std::vector<std::uint32_t> own_line() = 0;
 
-  // One word, by wait(), when the service is no longer in `seen` (SubscribeServiceChangeNotifications,
-  // or NotifyServiceStatusChange where there is none). Armed once, however often it is called.
+  // One word, by wait(), when the service is no longer in `seen` (NotifyServiceStatusChange). Armed
+  // once, however often it is called.
   // 1294: the manager and all services have to be opened anew. Only the thread that waits.
   [[nodiscard]] virtual Code watch_service(const ManagerHandle& manager, const std::string& name,
                                            std::uint32_t seen) = 0;

@@ -8,7 +8,6 @@
 // clang-format on
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <deque>
 #include <iterator>
@@ -135,11 +134,6 @@ HANDLE kernel(std::uintptr_t value) {
 // ---- what is found by name
 
 using ControlServiceExPointer = BOOL(WINAPI*)(SC_HANDLE, DWORD, DWORD, PVOID);
-using Registration = void*;  // PSC_NOTIFICATION_REGISTRATION
-using SubscribeCallback = void(CALLBACK*)(DWORD, PVOID);
-using SubscribePointer = DWORD(WINAPI*)(SC_HANDLE, int, SubscribeCallback, PVOID, Registration*);
-using UnsubscribePointer = void(WINAPI*)(Registration);
-constexpr int kStatusChange = 2;        // SC_EVENT_STATUS_CHANGE
 constexpr DWORD kStatusReasonInfo = 1;  // SERVICE_CONTROL_STATUS_REASON_INFO
 
 template <typename Pointer>
@@ -148,20 +142,6 @@ Pointer advapi(const char* name) {
   if (module == nullptr) return nullptr;
   return reinterpret_cast<Pointer>(reinterpret_cast<void*>(GetProcAddress(module, name)));
 }
-
-// PSC_NOTIFICATION_REGISTRATION, given back once.
-class UniqueRegistration {
- public:
-  UniqueRegistration(Registration value, UnsubscribePointer unsubscribe)
-      : value_(value), unsubscribe_(unsubscribe) {}
-  ~UniqueRegistration() { unsubscribe_(value_); }
-  UniqueRegistration(const UniqueRegistration&) = delete;
-  UniqueRegistration& operator=(const UniqueRegistration&) = delete;
-
- private:
-  Registration value_;
-  UnsubscribePointer unsubscribe_;  // waits for a callback that runs
-};
 
 // What is to be told by the next wait(). Callbacks of any thread put it in and do no more.
 class Inbox {
@@ -201,8 +181,7 @@ struct Notice {
   UniqueScHandle service;
   SERVICE_NOTIFYW buffer{};
   bool armed = false;
-  std::atomic<bool> deleted = false;  // marked for deletion, which our handle holds up
-  std::unique_ptr<UniqueRegistration> registration;  // where Windows has subscriptions
+  bool deleted = false;  // marked for deletion, which our handle holds up
 
   static void CALLBACK notified(PVOID parameter) {  // an APC, on the thread that waits
     auto* buffer = static_cast<SERVICE_NOTIFYW*>(parameter);
@@ -212,11 +191,6 @@ struct Notice {
     if ((buffer->dwNotificationTriggered & SERVICE_NOTIFY_DELETE_PENDING) != 0) {
       notice->deleted = true;
     }
-    notice->inbox->service(notice->name);
-  }
-  static void CALLBACK changed(DWORD what, PVOID context) {  // on a thread of the system's
-    auto* notice = static_cast<Notice*>(context);
-    if ((what & SERVICE_NOTIFY_DELETE_PENDING) != 0) notice->deleted = true;
     notice->inbox->service(notice->name);
   }
 };
@@ -462,16 +436,7 @@ class SystemCalls final : public Calls {
       }
     }
     Notice& notice = *place;
-    if (notice.registration != nullptr || notice.armed) return code::success;
-    if (subscribe_ != nullptr && unsubscribe_ != nullptr) {
-      Registration registration = nullptr;
-      const DWORD failed =
-          subscribe_(notice.service.get(), kStatusChange, &Notice::changed, &notice, &registration);
-      if (failed == ERROR_SUCCESS) {
-        notice.registration = std::make_unique<UniqueRegistration>(registration, unsubscribe_);
-        return code::success;
-      }
-    }
+    if (notice.armed) return code::success;
     notice.buffer = {};
     notice.buffer.dwVersion = SERVICE_NOTIFY_STATUS_CHANGE;
     notice.buffer.pfnNotifyCallback = &Notice::notified;
@@ -568,7 +533,7 @@ class SystemCalls final : public Calls {
   void retire_unused() {
     for (auto it = notices_.begin(); it != notices_.end();) {
       Notice& notice = *it->second;
-      const bool used = !notice.deleted && (notice.armed || notice.registration != nullptr);
+      const bool used = !notice.deleted && notice.armed;
       if (!used) retire(std::move(it->second));
       it = used ? std::next(it) : notices_.erase(it);
     }
@@ -576,7 +541,6 @@ class SystemCalls final : public Calls {
   }
 
   void retire(std::unique_ptr<Notice> notice) {
-    notice->registration.reset();
     notice->service.reset();
     retired_.push_back(std::move(notice));
   }
@@ -607,10 +571,6 @@ class SystemCalls final : public Calls {
 
   const ControlServiceExPointer control_service_ex_ =
       advapi<ControlServiceExPointer>("ControlServiceExW");
-  const SubscribePointer subscribe_ =
-      advapi<SubscribePointer>("SubscribeServiceChangeNotifications");
-  const UnsubscribePointer unsubscribe_ =
-      advapi<UnsubscribePointer>("UnsubscribeServiceChangeNotifications");
 
   Inbox inbox_;
   std::map<std::string, std::unique_ptr<Notice>> notices_;  // the thread that waits

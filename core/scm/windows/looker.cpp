@@ -99,7 +99,6 @@ MonoTime Looker::next_due() const {
 
 void Looker::hear(const Woken& woken) {
   const MonoTime now = clock_.mono();
-  if (woken.inventory) round_at_ = now;
   for (const auto& name : woken.services) {
     const auto found = entries_.find(name);
     if (found == entries_.end()) continue;
