@@ -8,14 +8,14 @@ import { Machine } from './machine.mjs';
 const rounds = Number(process.env.NOFORCE_E2E_ROUNDS ?? 20);
 const smtp = 18925;
 const machine = new Machine('nf-agent', { port: 18943 });
-const tree = ['AntiSpam', 'IISADMIN', 'MSExchangeMTA', 'NNTPSVC', 'POP3SVC', 'RESvc', 'SMTPSVC', 'W3SVC'];
+const tree = ['AntiSpam', 'IISADMIN', 'IMAP4Svc', 'MSExchangeMTA', 'NNTPSVC', 'POP3SVC', 'RESvc', 'SMTPSVC', 'W3SVC'];
 
 before(async () => {
   machine.install('iis6');
   await machine.startAgent();
   // Wine starts what starts with Windows without what it depends on.
   for (const name of ['RpcSs', 'SamSs', 'EXIFS', 'HTTPFilter', 'IISADMIN', 'SMTPSVC', 'MSExchangeSA', 'W3SVC',
-    'MSExchangeMTA', 'MSExchangeIS', 'AntiSpam', 'POP3SVC', 'NNTPSVC', 'RESvc']) {
+    'MSExchangeMTA', 'MSExchangeIS', 'AntiSpam', 'POP3SVC', 'IMAP4Svc', 'NNTPSVC', 'RESvc']) {
     const { result, error } = await machine.done('start', name); // one that starts with Windows may be up
     assert.ok(['succeeded', 'unchanged'].includes(result), `${name}: ${JSON.stringify(error)}`);
   }

@@ -26,7 +26,8 @@ struct Estate {
 // What of Windows the estates depend on (LanmanServer, which MSExchangeSA needs too, is there and disabled
 // under Wine, so it is left out). A system that has not got one of these gets a stand-in, hosted
 // as the others are.
-inline constexpr std::string_view kOfWindows[] = {"RpcSs", "SamSs", "HTTP", "EventLog", "EXIFS"};
+inline constexpr std::string_view kOfWindows[] = {
+    "RpcSs", "SamSs", "HTTP", "EventLog", "EXIFS", "RpcLocator", "NtLmSsp", "LanmanWorkstation"};
 
 inline const Estate kIis6{
     "iis6",
@@ -41,13 +42,14 @@ inline const Estate kIis6{
          true},
         {"SMTPSVC", "Simple Mail Transfer Protocol (SMTP)", "inetinfo", {"IISADMIN"}, "", true},
         {"POP3SVC", "Microsoft Exchange POP3", "inetinfo", {"IISADMIN"}, "", true},
+        {"IMAP4Svc", "Microsoft Exchange IMAP4", "inetinfo", {"IISADMIN"}, "", true},
         {"NNTPSVC", "Network News Transfer Protocol (NNTP)", "inetinfo", {"IISADMIN"}, "", true},
         {"MSFTPSVC", "FTP Publishing Service", "inetinfo", {"IISADMIN"}, "", false},
         {"RESvc", "Microsoft Exchange Routing Engine", "inetinfo", {"IISADMIN"}, "", true},
         {"MSExchangeSA",
          "Microsoft Exchange System Attendant",
          "",
-         {"RpcSs", "EventLog"},
+         {"RpcSs", "RpcLocator", "NtLmSsp", "LanmanWorkstation", "EventLog"},
          "",
          true},
         {"MSExchangeIS",
@@ -68,6 +70,7 @@ inline const Estate kIis6{
 inline const Estate kIis7{
     "iis7",
     {
+        {"IISADMIN", "IIS Admin Service", "inetinfo", {"RpcSs", "SamSs", "HTTP"}, "", true},
         {"WAS", "Windows Process Activation Service", "iissvcs", {"RpcSs"}, "", true},
         {"W3SVC", "World Wide Web Publishing Service", "iissvcs", {"WAS", "HTTP"}, "", true},
         {"MSMQ", "Message Queuing", "", {"RpcSs"}, "", true},
