@@ -18,16 +18,25 @@
 namespace noforce {
 namespace {
 
+// Whether the connection was made or failed within `left`. By select, which tells of a failure among its
+// exceptions; WSAPoll tells of none before Windows 10 2004.
+bool is_settled(int fd, Milliseconds left) {
+  const auto socket = static_cast<SOCKET>(fd);
+  fd_set made{.fd_count = 1, .fd_array = {socket}};
+  fd_set failed = made;
+  timeval time{.tv_sec = static_cast<long>(left.count() / 1'000),
+               .tv_usec = static_cast<long>(left.count() % 1'000 * 1'000)};
+  return ::select(0, nullptr, &made, &failed, &time) > 0;
+}
+
 // Waits for the answer of one address after the other; verify_failed with what was wrong.
 Result<void> ask_by_tcp(const std::string& target, Milliseconds timeout) {
   auto probe = TcpProbe::to(target);
   if (!probe) return fail(ErrorKind::verify_failed, probe.error().detail);
   const MonoTime until = std::chrono::steady_clock::now() + timeout;
   for (bool answered = probe->begin(); !answered;) {
-    const auto left =
-        std::chrono::ceil<Milliseconds>(until - std::chrono::steady_clock::now()).count();
-    WSAPOLLFD entry{.fd = static_cast<SOCKET>(probe->fd()), .events = POLLWRNORM, .revents = 0};
-    if (left <= 0 || ::WSAPoll(&entry, 1, static_cast<int>(left)) <= 0) {
+    const auto left = std::chrono::ceil<Milliseconds>(until - std::chrono::steady_clock::now());
+    if (left <= Milliseconds{0} || !is_settled(probe->fd(), left)) {
       return fail(ErrorKind::verify_failed,
                   "no answer on " + target + " within " + in_seconds(timeout));
     }

@@ -1,3 +1,5 @@
+#include <winsock2.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +12,7 @@
 
 #include "core/attendant.hpp"
 #include "core/hook_process_windows.hpp"
+#include "core/socket.hpp"
 #include "core/thread_safety.hpp"
 #include "core/trusted_program.hpp"
 #include "core/windows_error.hpp"
@@ -151,6 +154,26 @@ TEST(ACommandLine, QuotesWhatNeedsIt) {
             R"(x "say \"hi\"" "tail \\")");
 }
 
+TEST(AProbe, SeesThatSomebodyListens) {
+  start_sockets();
+  const Socket listener(static_cast<int>(::socket(AF_INET, SOCK_STREAM, 0)));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int length = sizeof address;
+  const auto socket = static_cast<SOCKET>(listener.get());
+  ASSERT_EQ(::bind(socket, reinterpret_cast<sockaddr*>(&address), length), 0);
+  ASSERT_EQ(::listen(socket, 1), 0);
+  ASSERT_EQ(::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  Answers answers;
+  const auto attendant = make_attendant(answers, {});
+  const ControlToken token{.job = "01JOB", .step = 1, .attempt = 1};
+  const std::string target = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  attendant->probe(token, "w3svc", {.http = {}, .tcp = target}, Milliseconds{10'000});
+  EXPECT_TRUE(answers.wait_for(token));
+}
+
+// By the refusal itself, and not because the time is over.
 TEST(AProbe, SaysWhyNobodyAnswers) {
   Answers answers;
   const auto attendant = make_attendant(answers, {});
