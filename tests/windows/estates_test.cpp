@@ -60,7 +60,11 @@ class AnEstateOnPaper : public ::testing::Test {
       if (kDrivers.contains(name)) {
         paper_->driver(std::string(name));
       } else {
-        add({.name = name, .display_name = name, .process = {}, .depends_on = {}, .load_group = {}});
+        add({.name = name,
+             .display_name = name,
+             .process = {},
+             .depends_on = {},
+             .load_group = {}});
       }
     }
     for (const auto& service : estate.services)
@@ -241,9 +245,8 @@ TEST_F(AnEstateOnPaper, OfIis7NamesW3svcAndTheActivatorsAndWhoSharesTheirProcess
   install(::services::windows::kIis7);
   begin();
   const DryRun dry = dry_restart_of("was");
-  EXPECT_THAT(dry.plan.goes_down,
-              UnorderedElementsAre("NetMsmqActivator", "NetPipeActivator", "NetTcpActivator",
-                                   "W3SVC", "WAS"));
+  EXPECT_THAT(dry.plan.goes_down, UnorderedElementsAre("NetMsmqActivator", "NetPipeActivator",
+                                                       "NetTcpActivator", "W3SVC", "WAS"));
   ASSERT_TRUE(dry.refusal);
   EXPECT_EQ(dry.refusal->kind, ErrorKind::dependents_running);
   EXPECT_THAT(dry.plan.warnings, Contains(sharing("WAS", "W3SVC")));

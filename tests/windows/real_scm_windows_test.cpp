@@ -2,6 +2,8 @@
 // (backend_test.cpp); docs/windows.md says which is which.
 #include "tests/windows/real_scm_windows.hpp"
 
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -217,6 +219,29 @@ TEST_F(ARealScm, HoldsNoServiceOpenThatIsDeleted) {
   scm_->release("01KB");
   uninstall(web);
   EXPECT_TRUE(wait([&] { return scm_->snapshot()->find(web) == nullptr; }));
+}
+
+// One service in many spellings is as good as many services: each has a notice of its own.
+TEST_F(ARealScm, MayBeGivenUpByMoreThanAreKeptWhileTheirCallbacksAreQueued) {
+  const auto web = install("with-many-spellings");
+  const auto calls = system_calls();
+  const auto manager = calls->open_manager(right::manager_connect);
+  ASSERT_TRUE(manager);
+  constexpr unsigned many = 300;
+  std::set<std::string> spellings;
+  for (unsigned n = 0; n < many; ++n) {
+    std::string spelling = web;
+    std::size_t letter = spelling.find("spellings");
+    for (unsigned bits = n; bits != 0; bits >>= 1, ++letter)
+      if ((bits & 1U) != 0) spelling[letter] = static_cast<char>(spelling[letter] - 'a' + 'A');
+    spellings.insert(std::move(spelling));
+  }
+  ASSERT_EQ(spellings.size(), many);
+  for (const auto& spelling : spellings)  // it is stopped, so each is told at once
+    ASSERT_EQ(calls->watch_service(*manager, spelling, state::running), code::success);
+  calls->forget_services();
+  for (const auto& told : calls->wait(system_clock().mono()).services)
+    EXPECT_TRUE(spellings.contains(told)) << told;
 }
 
 }  // namespace
