@@ -430,6 +430,21 @@ TEST_F(APaperScm, WhoseCallFailsInTheAgentAnswersThatTheEffectIsNotKnown) {
   EXPECT_FALSE(scm_->prepare("01KB", {"W3SVC"}));
 }
 
+TEST_F(APaperScm, WhoseAnswerMeetsAFailureInTheAgentIsToldAsOneWhoseEffectIsNotKnown) {
+  paper_->add("W3SVC");
+  std::atomic<bool> breaks = true;
+  paper_->at_open_process([&](std::uint32_t) {
+    if (breaks) throw std::bad_alloc();
+  });
+  ASSERT_TRUE(begin());
+  const auto lost = control(ControlOp::start, "W3SVC");  // it came up, and cannot be looked at
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().effect, Effect::unknown);
+  breaks = false;
+  scm_->refresh({"W3SVC"});
+  EXPECT_TRUE(wait_for("W3SVC", ServiceState::running));
+}
+
 TEST_F(APaperScm, WithoutNotificationsIsLookedAtInstead) {
   paper_->without_notifications();
   paper_->add("W3SVC");

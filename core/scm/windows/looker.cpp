@@ -71,7 +71,7 @@ void Looker::run() {
   while (!leaving_) {
     guard([this] { look_around(); });
     guard([this] { hear(calls_->wait(next_due())); });
-    serve_mailbox();
+    guard([this] { serve_mailbox(); });
   }
   crew_.dismiss();
   calls_->forget_services();
@@ -117,21 +117,24 @@ void Looker::hear(const Woken& woken) {
 void Looker::serve_mailbox() {
   for (auto& request : mailbox_.take()) {
     if (std::holds_alternative<Leave>(request)) leaving_ = true;
-    ControlToken token;
+    std::optional<ControlToken> token;  // somebody waits for its answer
     std::string service;
     if (const auto* control = std::get_if<Control>(&request)) {
       token = control->token;
       service = control->service;
+    } else if (const auto* done = std::get_if<Carried>(&request)) {
+      token = done->order.token;
+      service = done->order.service;
     }
     if (guard([&] { serve(request); })) continue;
     Error error{.kind = ErrorKind::internal,
                 .detail = "the agent failed while it asked the service manager; its log tells more",
                 .service = service};
     if (const auto* ask = std::get_if<Prepare>(&request)) ask->reply->give(std::unexpected(error));
-    if (!std::holds_alternative<Control>(request)) continue;
+    if (!token) continue;
     error.effect = Effect::unknown;  // how far it came is not known
-    under_way_.erase(token);
-    refuse(token, std::move(error));
+    under_way_.erase(*token);
+    refuse(*token, std::move(error));
   }
 }
 
