@@ -7,10 +7,12 @@
 
 #include "agent/commands.hpp"
 #include "agent/exit_status.hpp"
+#include "agent/files.hpp"
 #include "agent/platform_commands.hpp"
 #include "agent/process.hpp"
 #include "agent/windows_service.hpp"
 #include "core/trusted_program.hpp"
+#include "core/windows_security.hpp"
 
 namespace noforce::agent {
 namespace {
@@ -32,19 +34,40 @@ std::string name_of(const PlatformWords& words) {
   return words.service.empty() ? default_service : words.service;
 }
 
+int refuse_install(const std::string& why, const char* what_to_do) {
+  return report({.kind = ErrorKind::access_denied,
+                 .detail = "the service would have the system's rights, and " + why + what_to_do});
+}
+
+// What the service will run and read is judged as it will judge it: an administrator trusts nobody else
+// than SYSTEM does (user_to_trust).
 int install(const PlatformWords& words) {
+  if (!has_administrators_rights()) {
+    return refuse_install("only an administrator may give them",
+                          "; do this in a console that was started as administrator");
+  }
   if (const auto trusted = check_trusted_program(this_executable()); !trusted) {
-    return report(
-        {.kind = ErrorKind::access_denied,
-         .detail = "the service would have the system's rights, and " + trusted.error().detail +
-                   ". Put noforce.exe into a directory of its own below C:\\Program Files"});
+    return refuse_install(trusted.error().detail,
+                          ". Put noforce.exe into a directory of its own below C:\\Program Files");
   }
   // The SCM starts it in a directory of its own.
   std::error_code ignored;
   const std::string config =
-      words.config.empty() ? "" : std::filesystem::absolute(words.config, ignored).string();
+      words.config.empty()
+          ? ""
+          : std::filesystem::absolute(words.config, ignored).lexically_normal().string();
   const auto settings = read_settings(config);
   if (!settings) return report(settings.error());
+  if (const auto trusted = check_trusted_file(settings->file);
+      !trusted && !settings->file.empty()) {
+    return refuse_install(trusted.error().detail,
+                          ". Put the settings into the state directory, or where only "
+                          "administrators may write");
+  }
+  const std::string& state = settings->server.state_dir;
+  if (exists(state)) {
+    if (const auto good = prepare_private_directory(state); !good) return report(good.error());
+  }
   const std::string name = name_of(words);
   return say(install_service({.name = name, .config = config}),
              "the service " + name +

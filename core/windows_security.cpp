@@ -42,13 +42,7 @@ std::string find_own_sid() {
   HANDLE opened = nullptr;
   if (::OpenProcessToken(::GetCurrentProcess(), TOKEN_QUERY, &opened) == 0) return {};
   const WindowsHandle token(opened);
-  DWORD size = 0;
-  ::GetTokenInformation(token.get(), TokenUser, nullptr, 0, &size);
-  std::vector<unsigned char> buffer(size);
-  if (size == 0 || ::GetTokenInformation(token.get(), TokenUser, buffer.data(), size, &size) == 0) {
-    return {};
-  }
-  return sid_text(reinterpret_cast<TOKEN_USER*>(buffer.data())->User.Sid);
+  return user_of_token(token.get());
 }
 
 constexpr auto trusted_sids = std::to_array<std::string_view>({
@@ -59,7 +53,7 @@ constexpr auto trusted_sids = std::to_array<std::string_view>({
 });
 
 constexpr DWORD reading = FILE_READ_DATA | GENERIC_READ | GENERIC_ALL;
-constexpr DWORD adding = FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY;
+constexpr DWORD adding = FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY | GENERIC_WRITE | GENERIC_ALL;
 constexpr DWORD changing = DELETE | WRITE_DAC | WRITE_OWNER | GENERIC_WRITE | GENERIC_ALL;
 
 void count(OthersRights& rights, DWORD mask, const std::string& sid) {
@@ -75,7 +69,7 @@ void count(OthersRights& rights, DWORD mask, const std::string& sid) {
   rights.may_change |= changes;
 }
 
-void read_list(OthersRights& rights, PACL list) {
+void read_list(OthersRights& rights, PACL list, const std::string& user) {
   if (list == nullptr) {  // no list at all lets everybody do everything
     count(rights, GENERIC_ALL, "S-1-1-0");
     return;
@@ -90,8 +84,9 @@ void read_list(OthersRights& rights, PACL list) {
     if (header->AceType != ACCESS_ALLOWED_ACE_TYPE) continue;
     auto* const allowed = static_cast<ACCESS_ALLOWED_ACE*>(entry);
     const std::string sid = sid_text(&allowed->SidStart);
-    constexpr std::string_view creator_owner = "S-1-3-0";
-    if (is_trusted_sid(sid) || sid == creator_owner) continue;
+    // CREATOR OWNER is nobody but in what is handed on; OWNER RIGHTS is the owner, who is looked at by
+    // itself ("Well-known SIDs").
+    if (is_trusted_sid(sid, user) || sid == "S-1-3-0" || sid == "S-1-3-4") continue;
     count(rights, allowed->Mask, sid);
   }
 }
@@ -119,9 +114,40 @@ std::string account_name(const std::string& sid) {
   return (prefix.empty() ? "" : prefix + "\\") + to_utf8(name.data());
 }
 
-bool is_trusted_sid(const std::string& sid) {
+std::string user_of_token(void* token) {
+  DWORD size = 0;
+  ::GetTokenInformation(token, TokenUser, nullptr, 0, &size);
+  std::vector<unsigned char> buffer(size);
+  if (size == 0 || ::GetTokenInformation(token, TokenUser, buffer.data(), size, &size) == 0) {
+    return {};
+  }
+  return sid_text(reinterpret_cast<TOKEN_USER*>(buffer.data())->User.Sid);
+}
+
+bool has_administrators_rights(void* token) {
+  Local administrators;
+  BOOL is_member = FALSE;
+  return ::ConvertStringSidToSidW(L"S-1-5-32-544", administrators.out()) != 0 &&
+         ::CheckTokenMembership(token, administrators.get(), &is_member) != 0 && is_member != 0;
+}
+
+bool is_wine() {
+  const HMODULE base = ::GetModuleHandleW(L"ntdll.dll");
+  return base != nullptr && ::GetProcAddress(base, "wine_get_version") != nullptr;
+}
+
+std::string user_to_trust(const std::string& own, bool is_administrator, bool has_one_user) {
+  return is_administrator && !has_one_user ? std::string() : own;
+}
+
+const std::string& trusted_user() {
+  static const std::string user = user_to_trust(own_sid(), has_administrators_rights(), is_wine());
+  return user;
+}
+
+bool is_trusted_sid(const std::string& sid, const std::string& user) {
   return !sid.empty() &&
-         (std::ranges::find(trusted_sids, sid) != trusted_sids.end() || sid == own_sid());
+         (std::ranges::find(trusted_sids, sid) != trusted_sids.end() || sid == user);
 }
 
 Result<OthersRights> rights_of_others(const std::string& path) {
@@ -136,26 +162,41 @@ Result<OthersRights> rights_of_others(const std::string& path) {
   if (!file) return refuse(::GetLastError());
   BY_HANDLE_FILE_INFORMATION about{};
   if (::GetFileInformationByHandle(file.get(), &about) == 0) return refuse(::GetLastError());
-  OthersRights rights;
-  rights.is_link = (about.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0;
-  rights.is_directory = (about.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
-  rights.links = about.nNumberOfLinks;
-  PSID owner = nullptr;
-  PACL list = nullptr;
   Local descriptor;
   const DWORD problem = ::GetSecurityInfo(file.get(), SE_FILE_OBJECT,
                                           OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
-                                          &owner, nullptr, &list, nullptr, descriptor.out());
+                                          nullptr, nullptr, nullptr, nullptr, descriptor.out());
   if (problem != ERROR_SUCCESS) return refuse(problem);
-  rights.owner = owner != nullptr ? sid_text(owner) : std::string();
-  read_list(rights, list);
+  const bool is_directory = (about.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+  OthersRights rights = rights_in(descriptor.get(), is_directory, trusted_user());
+  rights.is_link = (about.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0;
+  rights.links = about.nNumberOfLinks;
   return rights;
 }
 
+OthersRights rights_in(void* descriptor, bool is_directory, const std::string& user) {
+  OthersRights rights;
+  rights.is_directory = is_directory;
+  PSID owner = nullptr;
+  PACL list = nullptr;
+  BOOL by_default = FALSE;
+  BOOL has_list = FALSE;
+  ::GetSecurityDescriptorOwner(descriptor, &owner, &by_default);
+  ::GetSecurityDescriptorDacl(descriptor, &has_list, &list, &by_default);
+  if (owner != nullptr) rights.owner = sid_text(owner);
+  read_list(rights, has_list != 0 ? list : nullptr, user);
+  return rights;
+}
+
+std::string private_descriptor(const std::string& user) {
+  const std::string list = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
+  // The owner is said: by default it is the administrators' group for some and its member for others.
+  if (user.empty()) return "O:BA" + list;
+  return "O:" + user + list + "(A;OICI;FA;;;" + user + ")";
+}
+
 PrivateSecurity::PrivateSecurity() {
-  const std::string own = own_sid();
-  std::string text = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
-  if (!own.empty()) text += "(A;OICI;FA;;;" + own + ")";
+  const std::string text = private_descriptor(trusted_user());
   if (::ConvertStringSecurityDescriptorToSecurityDescriptorW(to_wide(text).c_str(), SDDL_REVISION_1,
                                                              &descriptor_, nullptr) == 0) {
     descriptor_ = nullptr;

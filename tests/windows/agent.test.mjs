@@ -154,6 +154,26 @@ test("it is not installed as a service where others could put another program in
   assert.equal(stateOf("noforce-loose"), undefined);
 });
 
+test("nor with settings that others can change, nor with a state that they may enter", () => {
+  const folder = path.join(drive, "loose");
+  chmodSync(folder, 0o755);
+  const state = path.join(folder, "state");
+  mkdirSync(state);
+  const settings = path.join(folder, "noforce.toml");
+  writeFileSync(settings, "[server]\nstate_dir = 'C:\\loose\\state'\n");
+  const install = ["C:\\loose\\noforce.exe", "service", "install", "--name", "noforce-loose", "--config", "C:\\loose\\noforce.toml"];
+  chmodSync(settings, 0o666);
+  const changed = run(install);
+  assert.equal(changed.status, 1, changed.out);
+  assert.match(changed.err, /noforce\.toml can be written by /);
+  chmodSync(settings, 0o644);
+  chmodSync(state, 0o777);
+  const entered = run(install);
+  assert.equal(entered.status, 1, entered.out);
+  assert.match(entered.err, /state holds keys, and .* may enter it/);
+  assert.equal(stateOf("noforce-loose"), undefined);
+});
+
 test("as a Windows service it is installed, starts, serves, reloads, stops and is taken away", async () => {
   const agent = agents.service;
   // Where nobody else may write, as C:\Program Files is.
