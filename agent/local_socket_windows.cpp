@@ -1,7 +1,10 @@
-// A named pipe. Its name is drawn for each agent and stands in the file that is the socket elsewhere:
-// that file can be read and written by those alone who may speak to the agent, so nobody else can put
-// a pipe of his own in its place.
+// A named pipe. Its name is drawn for each agent and stands in the file that is the socket elsewhere,
+// which those alone can write who may speak to the agent. The name is no secret, since everybody may list
+// the pipes of a machine, and one that an agent left behind is anybody's: so who asks looks first to
+// whom the pipe belongs ("Named Pipe Security and Access Rights").
 #include <windows.h>
+// After windows.h, which it needs.
+#include <aclapi.h>
 
 #include <algorithm>
 #include <array>
@@ -120,58 +123,35 @@ struct Peer {
   bool is_trusted = false;  // the agent's own user, SYSTEM, or an administrator
 };
 
-std::string sid_of(HANDLE token) {
-  DWORD size = 0;
-  ::GetTokenInformation(token, TokenUser, nullptr, 0, &size);
-  std::vector<unsigned char> buffer(size);
-  if (size == 0 || ::GetTokenInformation(token, TokenUser, buffer.data(), size, &size) == 0) {
+Peer judge(HANDLE token) {
+  const std::string sid = user_of_token(token);
+  return {.user = sid.empty() ? "" : account_name(sid),
+          .is_trusted = is_trusted_sid(sid) || has_administrators_rights(token)};
+}
+
+// The token that the peer spoke with, once a line was read; nullopt: it lets nobody see it (a client of
+// the anonymous level). False in `is_itself`: this thread acts as the peer from now on.
+std::optional<Peer> peer_of(const WindowsHandle& pipe, bool& is_itself) {
+  if (::ImpersonateNamedPipeClient(pipe.get()) == 0) return std::nullopt;
+  HANDLE opened = nullptr;
+  const bool has_token = ::OpenThreadToken(::GetCurrentThread(), TOKEN_QUERY, TRUE, &opened) != 0;
+  const WindowsHandle token(has_token ? opened : nullptr);
+  is_itself = ::RevertToSelf() != 0;
+  if (!has_token || !is_itself) return std::nullopt;
+  return judge(token.get());
+}
+
+// Empty where the system does not say.
+std::string owner_of(const WindowsHandle& pipe) {
+  PSID owner = nullptr;
+  void* descriptor = nullptr;
+  if (::GetSecurityInfo(pipe.get(), SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, &owner, nullptr,
+                        nullptr, nullptr, &descriptor) != ERROR_SUCCESS) {
     return {};
   }
-  return sid_text(reinterpret_cast<TOKEN_USER*>(buffer.data())->User.Sid);
-}
-
-bool is_administrator(HANDLE token) {
-  SID_IDENTIFIER_AUTHORITY authority = SECURITY_NT_AUTHORITY;
-  PSID administrators = nullptr;
-  if (::AllocateAndInitializeSid(&authority, 2, SECURITY_BUILTIN_DOMAIN_RID,
-                                 DOMAIN_ALIAS_RID_ADMINS, 0, 0, 0, 0, 0, 0, &administrators) == 0) {
-    return false;
-  }
-  BOOL is_member = FALSE;
-  const bool asked = ::CheckTokenMembership(token, administrators, &is_member) != 0;
-  ::FreeSid(administrators);
-  return asked && is_member != 0;
-}
-
-Peer judge(HANDLE token) {
-  const std::string sid = sid_of(token);
-  return {.user = sid.empty() ? "" : account_name(sid),
-          .is_trusted = is_trusted_sid(sid) || is_administrator(token)};
-}
-
-// As the system knows it, once a line was read: the token that the peer spoke with.
-std::optional<Peer> peer_of(const WindowsHandle& pipe) {
-  HANDLE opened = nullptr;
-  if (::ImpersonateNamedPipeClient(pipe.get()) != 0) {
-    const bool has_token = ::OpenThreadToken(::GetCurrentThread(), TOKEN_QUERY, TRUE, &opened) != 0;
-    ::RevertToSelf();
-    if (has_token) {
-      const WindowsHandle token(opened);
-      return judge(token.get());
-    }
-  }
-  // A system that knows no impersonation (Wine) knows the process at the other end.
-  ULONG pid = 0;
-  if (::GetNamedPipeClientProcessId(pipe.get(), &pid) == 0) return std::nullopt;
-  const WindowsHandle process(::OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, pid));
-  if (!process || ::OpenProcessToken(process.get(), TOKEN_QUERY | TOKEN_DUPLICATE, &opened) == 0) {
-    return std::nullopt;
-  }
-  const WindowsHandle token(opened);
-  HANDLE copied = nullptr;
-  if (::DuplicateToken(token.get(), SecurityIdentification, &copied) == 0) return std::nullopt;
-  const WindowsHandle copy(copied);
-  return judge(copy.get());
+  std::string sid = owner != nullptr ? sid_text(owner) : std::string();
+  ::LocalFree(descriptor);
+  return sid;
 }
 
 class Listening final : public LocalSocket {
@@ -200,18 +180,26 @@ class Listening final : public LocalSocket {
         Transfer transfer(pipe_);
         const BOOL begun = ::ConnectNamedPipe(pipe_.get(), transfer.get());
         const auto connected = transfer.finish(begun, wake_, system_clock().mono() + for_ever);
-        if (connected) serve();
+        if (connected && !serve()) return;
       }
       if (::WaitForSingleObject(wake_.get(), 0) == WAIT_OBJECT_0) return;
       ::DisconnectNamedPipe(pipe_.get());
     }
   }
 
-  void serve() {
+  // False: this thread must do nothing any more.
+  bool serve() {
     const MonoTime until = system_clock().mono() + local_patience;
     const auto request = read_line(pipe_, longest_request, wake_, until);
-    if (!request) return;
-    const std::optional<Peer> peer = peer_of(pipe_);
+    if (!request) return true;
+    bool is_itself = true;
+    const std::optional<Peer> peer = peer_of(pipe_, is_itself);
+    if (!is_itself) {
+      // "Your application continues to run in the context of the client, which is not appropriate"
+      // (RevertToSelf). With the thread ends what it acts as.
+      log(LogLevel::error, "the local pipe is closed until the agent is started again");
+      return false;
+    }
     std::string answer;
     const Wiped wiped(answer);  // it may hold a new token
     if (peer && peer->is_trusted) {
@@ -224,9 +212,10 @@ class Listening final : public LocalSocket {
     }
     // The answer has its own time: a reload or a look through the audit trail may take some.
     const MonoTime end = system_clock().mono() + local_patience;
-    if (!write_line(pipe_, answer, wake_, end)) return;
+    if (!write_line(pipe_, answer, wake_, end)) return true;
     // What is not read yet would be lost with the connection: the other end closes it first.
     (void)read_line(pipe_, 0, wake_, end);
+    return true;
   }
 
   const std::string path_;
@@ -295,6 +284,12 @@ Result<std::string> ask_local(const std::string& path, std::string_view request)
       return fail(ErrorKind::timeout, "the agent on " + path + " is busy with others; try again");
     }
     ::WaitNamedPipeW(to_wide(name).c_str(), milliseconds_to(until));
+  }
+  if (const std::string owner = owner_of(pipe); !is_trusted_sid(owner)) {
+    return fail(ErrorKind::forbidden,
+                "the pipe that " + path + " names belongs to " +
+                    (owner.empty() ? "nobody who is known" : account_name(owner)) +
+                    ", not to an agent; start the agent, or remove that file");
   }
   const WindowsHandle nothing;
   const bool sent = write_line(pipe, request, nothing, until);

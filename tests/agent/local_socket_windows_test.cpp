@@ -1,5 +1,8 @@
 #include <windows.h>
+// After windows.h, which it needs.
+#include <sddl.h>
 
+#include <array>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -72,6 +75,33 @@ TEST(TheLocalPipe, IsNotFoundWhereNobodyListens) {
   // Nobody else's pipe is spoken to, whoever wrote the file.
   ASSERT_TRUE(replace_file(dir / "agent.sock", "\\\\.\\pipe\\something\n", 0600));
   EXPECT_EQ(ask_local(dir / "agent.sock", "x").error().kind, ErrorKind::not_found);
+}
+
+// Whoever lists the pipes finds the name of an agent that was ended by force, and may take it.
+TEST(TheLocalPipe, IsNotSpokenToWhereItBelongsToSomebodyElse) {
+  const TemporaryDirectory dir;
+  const std::string name = R"(\\.\pipe\noforce-)" + std::to_string(::GetCurrentProcessId());
+  void* everybodys = nullptr;
+  ASSERT_NE(::ConvertStringSecurityDescriptorToSecurityDescriptorW(
+                L"O:WDD:(A;;GA;;;WD)", SDDL_REVISION_1, &everybodys, nullptr),
+            0);
+  SECURITY_ATTRIBUTES attributes{.nLength = sizeof(SECURITY_ATTRIBUTES),
+                                 .lpSecurityDescriptor = everybodys,
+                                 .bInheritHandle = FALSE};
+  const WindowsHandle pipe(::CreateNamedPipeW(to_wide(name).c_str(), PIPE_ACCESS_DUPLEX,
+                                              PIPE_TYPE_BYTE | PIPE_NOWAIT, 1, 4096, 4096, 0,
+                                              &attributes));
+  ::LocalFree(everybodys);
+  ASSERT_TRUE(pipe);
+  ASSERT_TRUE(write_new_file(dir / "agent.sock", name + "\n", 0600));
+  const auto answer = ask_local(dir / "agent.sock", "a secret");
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().kind, ErrorKind::forbidden);
+  EXPECT_THAT(answer.error().detail, HasSubstr("not to an agent"));
+  std::array<char, 100> heard{};
+  DWORD size = 0;
+  ::ReadFile(pipe.get(), heard.data(), heard.size(), &size, nullptr);
+  EXPECT_EQ(size, 0U) << "nothing was said to it";
 }
 
 TEST(TheLocalPipe, HasANameThatIsDrawnAnewAndGoesAway) {
