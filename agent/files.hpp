@@ -39,7 +39,8 @@ using File = std::unique_ptr<std::FILE, CloseFile>;
 [[nodiscard]] std::string why_not_secret(const std::string& path);
 void remove_file(const std::string& path);
 
-// Makes the directory (and those above it, 0755) with mode 0700 where it is missing. Refuses one
+// Makes the directory with mode 0700 where it is missing, and those above it with 0755; on Windows these
+// are for nobody else either, since what a directory inherits there may let anybody write. Refuses one
 // that belongs to somebody else, or that others may enter, or replace (by a directory or a link on
 // the way that is theirs).
 [[nodiscard]] Result<void> prepare_private_directory(const std::string& path);

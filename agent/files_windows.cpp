@@ -24,10 +24,25 @@ std::string text_of(const std::filesystem::path& path) {
   return to_utf8(path.wstring());
 }
 
+// Each that is missing is for nobody else: what is handed on to a new directory lets everybody write
+// in many places, as in C:\ itself.
 Result<void> make_directories(const std::filesystem::path& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) return system_error("cannot make " + text_of(path), error.value());
+  if (exists(text_of(path))) return {};
+  const auto refuse = [&path](DWORD problem) {
+    return system_error("cannot make " + text_of(path), static_cast<int>(problem));
+  };
+  const PrivateSecurity security;
+  if (security.descriptor() == nullptr) return refuse(::GetLastError());
+  SECURITY_ATTRIBUTES attributes{.nLength = sizeof(SECURITY_ATTRIBUTES),
+                                 .lpSecurityDescriptor = security.descriptor(),
+                                 .bInheritHandle = FALSE};
+  std::filesystem::path place = path.root_path();
+  for (const auto& name : path.relative_path()) {
+    place /= name;
+    if (exists(text_of(place)) || ::CreateDirectoryW(place.c_str(), &attributes) != 0) continue;
+    const DWORD problem = ::GetLastError();
+    if (problem != ERROR_ALREADY_EXISTS) return refuse(problem);
+  }
   return {};
 }
 
@@ -200,24 +215,10 @@ Result<void> prepare_private_directory(const std::string& path) {
   const auto normal = std::filesystem::absolute(path_of(path), error).lexically_normal();
   const auto whole = normal.has_filename() ? normal : normal.parent_path();
   const std::filesystem::path parent = whole.parent_path();
-  if (std::filesystem::exists(parent, error)) {
-    // Whoever may rename what is in it may put another directory in this one's place.
-    if (auto trusted = check_trusted_directory(text_of(parent)); !trusted) return trusted;
-  } else if (auto made = make_directories(parent); !made) {
-    return made;
-  }
-  const PrivateSecurity security;
-  if (security.descriptor() == nullptr) {
-    return system_error("cannot close " + path + " to others", static_cast<int>(::GetLastError()));
-  }
-  SECURITY_ATTRIBUTES attributes{.nLength = sizeof(SECURITY_ATTRIBUTES),
-                                 .lpSecurityDescriptor = security.descriptor(),
-                                 .bInheritHandle = FALSE};
-  if (::CreateDirectoryW(whole.c_str(), &attributes) != 0) return {};
-  const DWORD problem = ::GetLastError();
-  if (problem != ERROR_ALREADY_EXISTS) {
-    return system_error("cannot make " + path, static_cast<int>(problem));
-  }
+  if (auto made = make_directories(parent); !made) return made;
+  // Whoever may rename what is in it may put another directory in this one's place.
+  if (auto trusted = check_trusted_directory(text_of(parent)); !trusted) return trusted;
+  if (auto made = make_directories(whole); !made) return made;
   const auto rights = rights_of_others(text_of(whole));
   if (!rights) return std::unexpected(rights.error());
   if (rights->is_link || !rights->is_directory) {

@@ -76,6 +76,29 @@ TEST(APrivateDirectory, IsMadeOnceAndForNobodyElse) {
   EXPECT_TRUE(again) << again.error().detail;
 }
 
+// Or it would be handed what C:\\ hands on, which is that everybody may write.
+TEST(APrivateDirectory, BelowOthersThatAreMissingHasThoseForNobodyElse) {
+  const TemporaryDirectory dir;
+  const auto made = prepare_private_directory(dir / "a\\b\\state");
+  ASSERT_TRUE(made) << made.error().detail;
+  for (const char* const name : {"a", "a\\b", "a\\b\\state"}) {
+    const auto rights = rights_of_others(dir / name);
+    ASSERT_TRUE(rights) << rights.error().detail;
+    EXPECT_FALSE(rights->may_read || rights->may_add || rights->may_change)
+        << name << ": " << rights->who;
+  }
+  EXPECT_TRUE(prepare_private_directory(dir / "a\\b\\state"));
+}
+
+TEST(APrivateDirectory, IsRefusedBelowOneThatOthersMayWriteAlsoWhereItIsNew) {
+  const TemporaryDirectory dir;
+  std::filesystem::create_directory(dir / "open");
+  ASSERT_TRUE(noforce::test::open_to_everybody(dir / "open"));
+  const auto made = prepare_private_directory(dir / "open\\a\\state");
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().kind, ErrorKind::access_denied);
+}
+
 TEST(APrivateDirectory, IsRefusedWhereOthersMayEnterOrItIsNone) {
   const TemporaryDirectory dir;
   std::filesystem::create_directory(dir / "open");
