@@ -50,6 +50,10 @@ class Look {
     if (places.empty()) {
       return refuse(R"(is no absolute path on a drive of this machine, as C:\noforce\save.exe)");
     }
+    // Its server says who may do what there, and it is there for who mapped it only.
+    if (::GetDriveTypeW(to_wide(places.front()).c_str()) == DRIVE_REMOTE) {
+      return refuse("is on another machine (" + places.front() + " is a network drive)");
+    }
     for (std::size_t i = 0; i < places.size(); ++i) {
       const std::size_t left = places.size() - 1 - i;
       if (auto good = look_at(places[i], left); !good) return good;

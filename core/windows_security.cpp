@@ -91,6 +91,15 @@ void read_list(OthersRights& rights, PACL list, const std::string& user) {
   }
 }
 
+// Leads to another place ("Reparse Point Tags": a name surrogate). What deduplication, compression or the
+// cloud's files leave behind is the file itself.
+bool leads_elsewhere(const WindowsHandle& file, DWORD attributes) {
+  if ((attributes & FILE_ATTRIBUTE_REPARSE_POINT) == 0) return false;
+  FILE_ATTRIBUTE_TAG_INFO tag{};
+  return ::GetFileInformationByHandleEx(file.get(), FileAttributeTagInfo, &tag, sizeof tag) == 0 ||
+         IsReparseTagNameSurrogate(tag.ReparseTag);
+}
+
 }  // namespace
 
 std::string own_sid() {
@@ -169,7 +178,7 @@ Result<OthersRights> rights_of_others(const std::string& path) {
   if (problem != ERROR_SUCCESS) return refuse(problem);
   const bool is_directory = (about.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
   OthersRights rights = rights_in(descriptor.get(), is_directory, trusted_user());
-  rights.is_link = (about.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0;
+  rights.is_link = leads_elsewhere(file, about.dwFileAttributes);
   rights.links = about.nNumberOfLinks;
   return rights;
 }
