@@ -90,7 +90,14 @@ class Inherited {
   bool good_ = false;
 };
 
-// A process has one console at most: whoever wants to speak on another one leaves its own for a moment.
+// A service has none. Looked at once, before the first hook: in such a process there is one later on, for
+// the moments in which somebody speaks on a hook's.
+bool has_console() {
+  static const bool has = ::GetConsoleCP() != 0;
+  return has;
+}
+
+// A process has one console at most: who wants to speak on a hook's waits until it is let go.
 std::mutex console_mutex;
 
 }  // namespace
@@ -138,7 +145,7 @@ Result<HookProcess> HookProcess::start(const HookCommand& command, const std::st
   // A group of its own: Ctrl-C on the agent's console is not for it, and Ctrl-Break can be for it alone.
   DWORD flags =
       CREATE_NEW_PROCESS_GROUP | CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT;
-  hook.own_console_ = ::GetConsoleCP() == 0;  // a service has no console
+  hook.own_console_ = !has_console();
   if (hook.own_console_) flags |= CREATE_NO_WINDOW;
   std::wstring line = command_line_of(command);
   std::wstring block = environment(job, service);
