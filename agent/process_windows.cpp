@@ -14,7 +14,9 @@
 namespace noforce::agent {
 
 void set_up_process() {
-  // Libraries come from Windows' own directory only, never from where the program or its caller is.
+  // From now on libraries come from Windows' own directory only. What the program imports itself was
+  // loaded before its first line: first from its own directory, but for the system's "known DLLs"; hence
+  // nobody else may write there (check_trusted_program, at `service install`).
   ::SetDllDirectoryW(L"");
   ::SetDefaultDllDirectories(LOAD_LIBRARY_SEARCH_SYSTEM32);
   // No box that waits for somebody to click, where nobody sits.
