@@ -6,6 +6,8 @@
 #include <array>
 #include <memory>
 
+#include "core/scm/windows/codes.hpp"
+
 namespace noforce {
 namespace {
 
@@ -14,12 +16,12 @@ struct Name {
   const char* name;
 };
 
+// Beside those that the service manager answers with (core/scm/windows/codes.hpp).
 constexpr auto names = std::to_array<Name>({
     {ERROR_INVALID_FUNCTION, "ERROR_INVALID_FUNCTION"},
     {ERROR_FILE_NOT_FOUND, "ERROR_FILE_NOT_FOUND"},
     {ERROR_PATH_NOT_FOUND, "ERROR_PATH_NOT_FOUND"},
     {ERROR_TOO_MANY_OPEN_FILES, "ERROR_TOO_MANY_OPEN_FILES"},
-    {ERROR_ACCESS_DENIED, "ERROR_ACCESS_DENIED"},
     {ERROR_INVALID_HANDLE, "ERROR_INVALID_HANDLE"},
     {ERROR_NOT_ENOUGH_MEMORY, "ERROR_NOT_ENOUGH_MEMORY"},
     {ERROR_BAD_FORMAT, "ERROR_BAD_FORMAT"},
@@ -29,10 +31,8 @@ constexpr auto names = std::to_array<Name>({
     {ERROR_SHARING_VIOLATION, "ERROR_SHARING_VIOLATION"},
     {ERROR_LOCK_VIOLATION, "ERROR_LOCK_VIOLATION"},
     {ERROR_HANDLE_DISK_FULL, "ERROR_HANDLE_DISK_FULL"},
-    {ERROR_NOT_SUPPORTED, "ERROR_NOT_SUPPORTED"},
     {ERROR_BAD_NETPATH, "ERROR_BAD_NETPATH"},
     {ERROR_FILE_EXISTS, "ERROR_FILE_EXISTS"},
-    {ERROR_INVALID_PARAMETER, "ERROR_INVALID_PARAMETER"},
     {ERROR_BROKEN_PIPE, "ERROR_BROKEN_PIPE"},
     {ERROR_DISK_FULL, "ERROR_DISK_FULL"},
     {ERROR_INVALID_NAME, "ERROR_INVALID_NAME"},
@@ -44,6 +44,7 @@ constexpr auto names = std::to_array<Name>({
     {ERROR_NO_DATA, "ERROR_NO_DATA"},
     {ERROR_DIRECTORY, "ERROR_DIRECTORY"},
     {ERROR_PRIVILEGE_NOT_HELD, "ERROR_PRIVILEGE_NOT_HELD"},
+    {ERROR_SERVICE_EXISTS, "ERROR_SERVICE_EXISTS"},
     {ERROR_NOT_A_REPARSE_POINT, "ERROR_NOT_A_REPARSE_POINT"},
 });
 
@@ -74,6 +75,8 @@ std::string windows_text(unsigned long code) {
 }
 
 std::string windows_name(unsigned long code) {
+  const std::string_view of_scm = windows::meaning_of(static_cast<windows::Code>(code)).name;
+  if (!of_scm.empty()) return std::string(of_scm);
   const auto* const found = std::ranges::find(names, code, &Name::code);
   return found == names.end() ? "" : found->name;
 }

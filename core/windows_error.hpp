@@ -10,7 +10,7 @@ namespace noforce {
 
 // What Windows says of the code, in English where it can, without the line's end.
 [[nodiscard]] std::string windows_text(unsigned long code);
-// "ERROR_ACCESS_DENIED" for those that files, pipes and processes fail with; else empty.
+// "ERROR_ACCESS_DENIED" for those that services, files, pipes and processes fail with; else empty.
 [[nodiscard]] std::string windows_name(unsigned long code);
 // not_found, access_denied, or `otherwise`, as the code means it.
 [[nodiscard]] ErrorKind windows_kind(unsigned long code, ErrorKind otherwise = ErrorKind::internal);
