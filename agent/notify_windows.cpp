@@ -1,14 +1,9 @@
 #include "agent/notify.hpp"
 #include "agent/opener.hpp"
+#include "agent/own_status.hpp"
 #include "agent/windows_service.hpp"
 
 namespace noforce::agent {
-namespace {
-
-// Ending takes no longer than this between two words.
-constexpr Milliseconds to_end{30'000};
-
-}  // namespace
 
 // The manager above is Windows' own; where there is none, nothing is said to anybody.
 Notifier Notifier::from_environment() {
@@ -24,7 +19,7 @@ void Notifier::ready(std::string_view status) const {
 void Notifier::reloading() const {}
 
 void Notifier::stopping(std::string_view status) const {
-  say_stopping(to_end);
+  say_stopping(own_wait_hint);
   report_event(EventKind::information, status);
 }
 

@@ -2,16 +2,17 @@
 
 #include <windows.h>
 
-#include <algorithm>
 #include <array>
 #include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "agent/own_status.hpp"
 #include "agent/process.hpp"
 #include "agent/signals_windows.hpp"
-#include "core/thread_safety.hpp"
+#include "agent/start_watch.hpp"
+#include "core/scm/windows/handles_windows.hpp"
 #include "core/windows_error.hpp"
 
 namespace noforce::agent {
@@ -26,65 +27,22 @@ std::wstring display_name_of(const std::string& name) {
 constexpr const wchar_t* description =
     L"Stops, starts and restarts services over HTTPS, in order and patiently, and never kills one.";
 constexpr DWORD preshutdown_ms = 180'000;
-constexpr Milliseconds to_begin{30'000};
-
-// What the SCM was told last. Stop and checkpoints come from several threads.
-class Status {
- public:
-  void begin(SERVICE_STATUS_HANDLE handle) {
-    const MutexLock lock(mutex_);
-    handle_ = handle;
-  }
-  void say(DWORD state, Milliseconds patience, DWORD exit_code = NO_ERROR) {
-    const MutexLock lock(mutex_);
-    // Once it stops it does not start any more, whoever is late with his word.
-    if (handle_ == nullptr || state_ == SERVICE_STOPPED) return;
-    if (state_ == SERVICE_STOP_PENDING && state != SERVICE_STOPPED &&
-        state != SERVICE_STOP_PENDING) {
-      return;
-    }
-    const bool pending = state == SERVICE_START_PENDING || state == SERVICE_STOP_PENDING;
-    checkpoint_ = pending ? (state == state_ ? checkpoint_ + 1 : 1) : 0;
-    state_ = state;
-    hint_ = pending ? static_cast<DWORD>(patience.count()) : 0;
-    exit_code_ = exit_code;
-    tell();
-  }
-  void say_again() {
-    const MutexLock lock(mutex_);
-    if (handle_ != nullptr) tell();
-  }
-
- private:
-  void tell() NOFORCE_REQUIRES(mutex_) {
-    SERVICE_STATUS status{};
-    status.dwServiceType = SERVICE_WIN32_OWN_PROCESS;
-    status.dwCurrentState = state_;
-    status.dwControlsAccepted =
-        state_ == SERVICE_RUNNING
-            ? SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_PRESHUTDOWN | SERVICE_ACCEPT_PARAMCHANGE
-            : 0;
-    // The program's own statuses are no codes of Windows'.
-    status.dwWin32ExitCode = exit_code_ == NO_ERROR ? NO_ERROR : ERROR_SERVICE_SPECIFIC_ERROR;
-    status.dwServiceSpecificExitCode = exit_code_;
-    status.dwCheckPoint = checkpoint_;
-    status.dwWaitHint = hint_;
-    ::SetServiceStatus(handle_, &status);
-  }
-
-  Mutex mutex_;
-  SERVICE_STATUS_HANDLE handle_ NOFORCE_GUARDED_BY(mutex_) = nullptr;
-  DWORD state_ NOFORCE_GUARDED_BY(mutex_) = SERVICE_START_PENDING;
-  DWORD checkpoint_ NOFORCE_GUARDED_BY(mutex_) = 0;
-  DWORD hint_ NOFORCE_GUARDED_BY(mutex_) = 0;
-  DWORD exit_code_ NOFORCE_GUARDED_BY(mutex_) = NO_ERROR;
-};
+void set_status(SERVICE_STATUS_HANDLE handle, const windows::StatusRecord& said) {
+  SERVICE_STATUS status{.dwServiceType = SERVICE_WIN32_OWN_PROCESS,
+                        .dwCurrentState = said.state,
+                        .dwControlsAccepted = said.accepts,
+                        .dwWin32ExitCode = said.exit_code,
+                        .dwServiceSpecificExitCode = said.service_code,
+                        .dwCheckPoint = said.checkpoint,
+                        .dwWaitHint = said.wait_hint};
+  ::SetServiceStatus(handle, &status);
+}
 
 // Windows calls back without a word of ours, so there is one of these a process.
 struct Running {
   std::string name;
   std::function<int()> agent;
-  Status status;
+  OwnStatus status;
   HANDLE events = nullptr;
   int exit_status = 0;
 };
@@ -94,12 +52,16 @@ Running& running() {
   return one;
 }
 
+void say(DWORD state, Milliseconds patience, int exit_status = 0) {
+  running().status.say(state, patience, system_clock().mono(), exit_status);
+}
+
 DWORD WINAPI on_control(DWORD control, DWORD, void*, void*) {
   switch (control) {
     case SERVICE_CONTROL_STOP:
     case SERVICE_CONTROL_PRESHUTDOWN:
     case SERVICE_CONTROL_SHUTDOWN:
-      running().status.say(SERVICE_STOP_PENDING, to_begin);
+      say(SERVICE_STOP_PENDING, own_wait_hint);
       tell(Told::end);
       return NO_ERROR;
     case SERVICE_CONTROL_PARAMCHANGE:
@@ -120,20 +82,18 @@ void WINAPI service_main(DWORD, wchar_t**) {
       ::RegisterServiceCtrlHandlerExW(name.c_str(), on_control, nullptr);
   if (handle == nullptr) return;
   self.events = ::RegisterEventSourceW(nullptr, name.c_str());
-  self.status.begin(handle);
-  self.status.say(SERVICE_START_PENDING, to_begin);
-  self.exit_status = self.agent();
-  // On an error that came before it ran, too: its text is in the log and in the event log.
-  self.status.say(SERVICE_STOP_PENDING, to_begin);
-  if (self.events != nullptr) ::DeregisterEventSource(self.events);
-  self.events = nullptr;
-  self.status.say(SERVICE_STOPPED, Milliseconds(0), static_cast<DWORD>(self.exit_status));
+  self.status.begin([handle](const windows::StatusRecord& said) { set_status(handle, said); });
+  say(SERVICE_START_PENDING, own_wait_hint);
+  {
+    const Pulse pulse(between_checkpoints, [&self] { self.status.say_on(system_clock().mono()); });
+    self.exit_status = self.agent();
+    // On an error that came before it ran, too: its text is in the log and in the event log.
+    say(SERVICE_STOP_PENDING, own_wait_hint);
+    if (self.events != nullptr) ::DeregisterEventSource(self.events);
+    self.events = nullptr;
+  }
+  say(SERVICE_STOPPED, Milliseconds(0), self.exit_status);
 }
-
-struct CloseService {
-  void operator()(SC_HANDLE handle) const { ::CloseServiceHandle(handle); }
-};
-using ServiceHandle = std::unique_ptr<SC_HANDLE__, CloseService>;
 
 std::unexpected<Error> scm_error(const std::string& what, DWORD code) {
   auto error = windows_error(windows_kind(code, ErrorKind::scm_failure), what, code);
@@ -143,16 +103,13 @@ std::unexpected<Error> scm_error(const std::string& what, DWORD code) {
       break;
     case ERROR_SERVICE_DOES_NOT_EXIST:
       error.error().kind = ErrorKind::not_found;
-      error.error().native_name = "ERROR_SERVICE_DOES_NOT_EXIST";
       error.error().detail += "; install it with `noforce service install`";
       break;
     case ERROR_SERVICE_EXISTS:
       error.error().kind = ErrorKind::already_done;
-      error.error().native_name = "ERROR_SERVICE_EXISTS";
       error.error().detail += "; take it away first with `noforce service uninstall`";
       break;
     case ERROR_SERVICE_MARKED_FOR_DELETE:
-      error.error().native_name = "ERROR_SERVICE_MARKED_FOR_DELETE";
       error.error().detail += "; close what still looks at it (services.msc), or restart Windows";
       break;
     default:
@@ -161,28 +118,33 @@ std::unexpected<Error> scm_error(const std::string& what, DWORD code) {
   return error;
 }
 
-Result<ServiceHandle> open_manager(DWORD access) {
-  ServiceHandle manager(::OpenSCManagerW(nullptr, nullptr, access));
+Result<windows::UniqueScHandle> open_manager(DWORD access) {
+  windows::UniqueScHandle manager(::OpenSCManagerW(nullptr, nullptr, access));
   if (!manager) {
     return scm_error("the service control manager cannot be reached", ::GetLastError());
   }
   return manager;
 }
 
-Result<ServiceHandle> open_service(SC_HANDLE manager, const std::string& name, DWORD access) {
-  ServiceHandle service(::OpenServiceW(manager, to_wide(name).c_str(), access));
+Result<windows::UniqueScHandle> open_service(SC_HANDLE manager, const std::string& name,
+                                             DWORD access) {
+  windows::UniqueScHandle service(::OpenServiceW(manager, to_wide(name).c_str(), access));
   if (!service) return scm_error("the service " + name + " cannot be opened", ::GetLastError());
   return service;
 }
 
-std::optional<SERVICE_STATUS_PROCESS> status_of(SC_HANDLE service) {
+std::optional<windows::StatusRecord> status_of(SC_HANDLE service) {
   SERVICE_STATUS_PROCESS status{};
   DWORD needed = 0;
   if (::QueryServiceStatusEx(service, SC_STATUS_PROCESS_INFO, reinterpret_cast<BYTE*>(&status),
                              sizeof status, &needed) == 0) {
     return std::nullopt;
   }
-  return status;
+  return windows::StatusRecord{.state = status.dwCurrentState,
+                               .exit_code = status.dwWin32ExitCode,
+                               .service_code = status.dwServiceSpecificExitCode,
+                               .checkpoint = status.dwCheckPoint,
+                               .wait_hint = status.dwWaitHint};
 }
 
 std::wstring quoted(const std::string& path) {
@@ -214,6 +176,40 @@ void forget_event_source(const std::string& name) {
   ::RegDeleteKeyW(HKEY_LOCAL_MACHINE, path.c_str());
 }
 
+// runs or ask_again; else an error.
+Result<StartStep> wait_for_start(SC_HANDLE service, const std::string& name, bool was_up) {
+  constexpr Milliseconds look{100};
+  StartWatch watch(was_up, system_clock().mono());
+  for (;;) {
+    const auto status = status_of(service);
+    if (!status) {
+      return scm_error("the service " + name + " cannot be looked at", ::GetLastError());
+    }
+    const StartStep step = watch.look(*status, system_clock().mono());
+    switch (step) {
+      case StartStep::runs:
+      case StartStep::ask_again:
+        return step;
+      case StartStep::ended:
+        return std::unexpected(Error{
+            .kind = ErrorKind::start_failed,
+            .detail = "the service " + name +
+                      " ended while it started; its log and the event log say why",
+            .service = name,
+            .native_code = status->exit_code == ERROR_SERVICE_SPECIFIC_ERROR ? status->service_code
+                                                                             : status->exit_code});
+      case StartStep::no_progress:
+        return fail(ErrorKind::timeout,
+                    "the service " + name +
+                        (status->state == SERVICE_STOP_PENDING
+                             ? " is still stopping and shows no progress; it is left as it is"
+                             : " shows no progress in starting; it is left as it is"));
+      case StartStep::look_again:
+        std::this_thread::sleep_for(look);
+    }
+  }
+}
+
 }  // namespace
 
 std::string own_service() {
@@ -238,11 +234,11 @@ Result<int> run_as_service(const std::string& name, const std::function<int()>& 
 }
 
 void say_running() {
-  running().status.say(SERVICE_RUNNING, Milliseconds(0));
+  say(SERVICE_RUNNING, Milliseconds(0));
 }
 
 void say_stopping(Milliseconds patience) {
-  running().status.say(SERVICE_STOP_PENDING, patience);
+  say(SERVICE_STOP_PENDING, patience);
 }
 
 void report_event(EventKind kind, std::string_view text) {
@@ -262,7 +258,7 @@ Result<void> install_service(const ServiceInstallation& installation) {
   if (!manager) return std::unexpected(manager.error());
   std::wstring line = quoted(program) + L" serve --service " + quoted(installation.name);
   if (!installation.config.empty()) line += L" --config " + quoted(installation.config);
-  const ServiceHandle service(::CreateServiceW(
+  const windows::UniqueScHandle service(::CreateServiceW(
       manager->get(), to_wide(installation.name).c_str(),
       display_name_of(installation.name).c_str(), SERVICE_CHANGE_CONFIG | SERVICE_QUERY_STATUS,
       SERVICE_WIN32_OWN_PROCESS, SERVICE_AUTO_START, SERVICE_ERROR_NORMAL, line.c_str(), nullptr,
@@ -288,7 +284,7 @@ Result<void> uninstall_service(const std::string& name) {
   const auto service = open_service(manager->get(), name, DELETE | SERVICE_QUERY_STATUS);
   if (!service) return std::unexpected(service.error());
   const auto status = status_of(service->get());
-  if (status && status->dwCurrentState != SERVICE_STOPPED) {
+  if (status && status->state != SERVICE_STOPPED) {
     return fail(ErrorKind::busy, "the service " + name + " runs; stop it first: sc stop " + name);
   }
   if (::DeleteService(service->get()) == 0) {
@@ -303,40 +299,15 @@ Result<void> start_service(const std::string& name) {
   if (!manager) return std::unexpected(manager.error());
   const auto service = open_service(manager->get(), name, SERVICE_START | SERVICE_QUERY_STATUS);
   if (!service) return std::unexpected(service.error());
-  if (::StartServiceW(service->get(), 0, nullptr) == 0) {
-    const DWORD problem = ::GetLastError();
-    if (problem != ERROR_SERVICE_ALREADY_RUNNING) {
+  for (;;) {
+    const bool asked = ::StartServiceW(service->get(), 0, nullptr) != 0;
+    const DWORD problem = asked ? ERROR_SUCCESS : ::GetLastError();
+    if (!asked && problem != ERROR_SERVICE_ALREADY_RUNNING) {
       return scm_error("the service " + name + " cannot be started", problem);
     }
-  }
-  constexpr Milliseconds look{100};
-  DWORD checkpoint = 0;
-  MonoTime until = system_clock().mono() + to_begin;
-  for (;;) {
-    const auto status = status_of(service->get());
-    if (!status) {
-      return scm_error("the service " + name + " cannot be looked at", ::GetLastError());
-    }
-    if (status->dwCurrentState == SERVICE_RUNNING) return {};
-    if (status->dwCurrentState == SERVICE_STOPPED) {
-      Error error{.kind = ErrorKind::start_failed,
-                  .detail = "the service " + name +
-                            " ended while it started; its log and the event log say why",
-                  .service = name};
-      error.native_code = status->dwWin32ExitCode == ERROR_SERVICE_SPECIFIC_ERROR
-                              ? status->dwServiceSpecificExitCode
-                              : status->dwWin32ExitCode;
-      return std::unexpected(std::move(error));
-    }
-    const MonoTime now = system_clock().mono();
-    if (status->dwCheckPoint != checkpoint) {
-      checkpoint = status->dwCheckPoint;
-      until = now + std::max(to_begin, Milliseconds(status->dwWaitHint));
-    } else if (now >= until) {
-      return fail(ErrorKind::timeout,
-                  "the service " + name + " shows no progress in starting; it is left as it is");
-    }
-    std::this_thread::sleep_for(look);
+    const auto step = wait_for_start(service->get(), name, !asked);
+    if (!step) return std::unexpected(step.error());
+    if (*step == StartStep::runs) return {};
   }
 }
 

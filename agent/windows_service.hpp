@@ -34,9 +34,9 @@ struct ServiceInstallation {
   std::string config;  // absolute; empty: the default one
 };
 [[nodiscard]] Result<void> install_service(const ServiceInstallation& installation);
-// Marks it for deletion; it has to be stopped. already_done: there is none.
+// Marks it for deletion; it has to be stopped. not_found: there is none.
 [[nodiscard]] Result<void> uninstall_service(const std::string& name);
-// Waits until it runs, for as long as it shows progress.
+// Waits until it runs, for as long as it shows progress; for the end of one that is still stopping, too.
 [[nodiscard]] Result<void> start_service(const std::string& name);
 
 }  // namespace noforce::agent

@@ -195,6 +195,12 @@ test("as a Windows service it is installed, starts, serves, reloads, stops and i
   const reloaded = noforce("reload", "--config", agent.settings);
   assert.equal(reloaded.status, 0, reloaded.err);
 
+  // Also where it is still stopping: that run's end is not this one's.
+  run(["sc", "stop", service]);
+  const restarted = noforce("service", "start", "--name", service);
+  assert.equal(restarted.status, 0, restarted.err);
+  assert.equal(stateOf(service), "4");
+
   const early = noforce("service", "uninstall", "--name", service);
   assert.match(early.err, /stop it first/);
   assert.notEqual(early.status, 0);

@@ -27,6 +27,7 @@ namespace accept {
 inline constexpr std::uint32_t stop = 0x1;
 inline constexpr std::uint32_t pause_continue = 0x2;
 inline constexpr std::uint32_t paramchange = 0x8;
+inline constexpr std::uint32_t preshutdown = 0x100;
 }  // namespace accept
 
 // dwServiceType.
