@@ -27,6 +27,11 @@ std::wstring display_name_of(const std::string& name) {
 constexpr const wchar_t* description =
     L"Stops, starts and restarts services over HTTPS, in order and patiently, and never kills one.";
 constexpr DWORD preshutdown_ms = 180'000;
+// When the agent dies and does not say that it stops: so a start that fails on a mistake in the settings
+// (1066) is not repeated for ever. After the third time it is always the last (SERVICE_FAILURE_ACTIONS).
+constexpr std::array recovery_ms{DWORD{1'000}, DWORD{10'000}, DWORD{60'000}};
+constexpr DWORD recovered_after_s = 24 * 60 * 60;  // then the next death counts as the first
+
 void set_status(SERVICE_STATUS_HANDLE handle, const windows::StatusRecord& said) {
   SERVICE_STATUS status{.dwServiceType = SERVICE_WIN32_OWN_PROCESS,
                         .dwCurrentState = said.state,
@@ -147,6 +152,17 @@ std::optional<windows::StatusRecord> status_of(SC_HANDLE service) {
                                .wait_hint = status.dwWaitHint};
 }
 
+bool set_recovery(SC_HANDLE service) {
+  std::array<SC_ACTION, recovery_ms.size()> actions{};
+  for (std::size_t i = 0; i < actions.size(); ++i)
+    actions.at(i) = {.Type = SC_ACTION_RESTART, .Delay = recovery_ms.at(i)};
+  SERVICE_FAILURE_ACTIONSW recovery{};
+  recovery.dwResetPeriod = recovered_after_s;
+  recovery.cActions = static_cast<DWORD>(actions.size());
+  recovery.lpsaActions = actions.data();
+  return ::ChangeServiceConfig2W(service, SERVICE_CONFIG_FAILURE_ACTIONS, &recovery) != 0;
+}
+
 std::wstring quoted(const std::string& path) {
   return L"\"" + to_wide(path) + L"\"";
 }
@@ -260,11 +276,20 @@ Result<void> install_service(const ServiceInstallation& installation) {
   if (!installation.config.empty()) line += L" --config " + quoted(installation.config);
   const windows::UniqueScHandle service(::CreateServiceW(
       manager->get(), to_wide(installation.name).c_str(),
-      display_name_of(installation.name).c_str(), SERVICE_CHANGE_CONFIG | SERVICE_QUERY_STATUS,
-      SERVICE_WIN32_OWN_PROCESS, SERVICE_AUTO_START, SERVICE_ERROR_NORMAL, line.c_str(), nullptr,
-      nullptr, nullptr, nullptr, nullptr));
+      display_name_of(installation.name).c_str(),
+      // "SERVICE_START ... if the service controller handles the SC_ACTION_RESTART action".
+      SERVICE_CHANGE_CONFIG | SERVICE_START | DELETE, SERVICE_WIN32_OWN_PROCESS, SERVICE_AUTO_START,
+      SERVICE_ERROR_NORMAL, line.c_str(), nullptr, nullptr, nullptr, nullptr, nullptr));
   if (!service) {
     return scm_error("the service " + installation.name + " cannot be made", ::GetLastError());
+  }
+  // No agent that dies may leave down what it was about to start.
+  if (!set_recovery(service.get())) {
+    const DWORD problem = ::GetLastError();
+    ::DeleteService(service.get());
+    return scm_error(
+        "the service manager does not take to start " + installation.name + " again after it died",
+        problem);
   }
   // What follows is for comfort: the service is there and works without.
   SERVICE_DESCRIPTIONW words{.lpDescription = const_cast<wchar_t*>(description)};

@@ -33,6 +33,7 @@ struct ServiceInstallation {
   std::string name;
   std::string config;  // absolute; empty: the default one
 };
+// Starts with Windows, and again after it died (recovery actions).
 [[nodiscard]] Result<void> install_service(const ServiceInstallation& installation);
 // Marks it for deletion; it has to be stopped. not_found: there is none.
 [[nodiscard]] Result<void> uninstall_service(const std::string& name);
