@@ -20,12 +20,14 @@ Events& events() {
   return all;
 }
 
-// On a thread that Windows makes for it. A service is not told of these: it has its own handler.
+// On a thread that Windows makes for it. A service is not told of these: it has its own handler. Nor is
+// anybody told here of a logoff or shutdown: these go to services alone, and to no program with USER32
+// ("HandlerRoutine"), which OpenSSL brings along. An agent on a console is then ended as it is, and its
+// journal is made for that.
 BOOL WINAPI on_console(DWORD what) {
-  if (what == CTRL_LOGOFF_EVENT) return TRUE;  // somebody's, not the machine's
   tell(Told::end);
   // With the console closed the process ends when this returns; the agent ends by itself meanwhile.
-  if (what == CTRL_CLOSE_EVENT || what == CTRL_SHUTDOWN_EVENT) ::Sleep(INFINITE);
+  if (what == CTRL_CLOSE_EVENT) ::Sleep(INFINITE);
   return TRUE;
 }
 
