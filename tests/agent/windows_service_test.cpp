@@ -63,7 +63,8 @@ TEST_F(AnInstalledAgent, IsStartedAgainAfterItDiedAndNotAfterAnErrorOfItsOwn) {
 }
 
 TEST(AnAgentThatIsNotInstalled, IsNotFound) {
-  for (const auto& done : {uninstall_service("noforce-of-nobody"), start_service("noforce-of-nobody")}) {
+  for (const auto& done :
+       {uninstall_service("noforce-of-nobody"), start_service("noforce-of-nobody")}) {
     ASSERT_FALSE(done);
     EXPECT_EQ(done.error().kind, ErrorKind::not_found);
     EXPECT_EQ(done.error().native_name, "ERROR_SERVICE_DOES_NOT_EXIST");

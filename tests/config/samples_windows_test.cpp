@@ -26,5 +26,16 @@ TEST(TheSampleForWindows, IsTakenAsItIs) {
   }
 }
 
+// A stock IIS has no page that says that it works: each start would end as verify_failed.
+TEST(TheSampleForWindows, AsksNoServiceForAPageThatOnlySomeHave) {
+  for (const std::string sample : {"windows-iis6.toml", "windows-iis7.toml"}) {
+    const auto settings = parse(text_of(sample), "", MachineChecks::no);
+    ASSERT_TRUE(settings.has_value()) << sample << ": " << to_string(settings.error().front());
+    for (const auto& [name, policy] : settings->policies.services) {
+      EXPECT_TRUE(!policy.verify || policy.verify->http.empty()) << sample << ", " << name;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace noforce::config
