@@ -188,6 +188,8 @@ TEST_F(ARealScm, IsSeenToComeAndGo) {
   ASSERT_TRUE(begin());
   const auto web = install("web");
   EXPECT_TRUE(wait([&] { return scm_->snapshot()->find(web) != nullptr; }));
+  uninstall(web);
+  EXPECT_TRUE(wait([&] { return scm_->snapshot()->find(web) == nullptr; }));
 }
 
 TEST_F(ARealScm, IsLookedAtByTheNextAgentWhereTheOneBeforeLeftOff) {
