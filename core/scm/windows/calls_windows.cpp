@@ -18,31 +18,16 @@
 #include "core/scm/windows/dependencies.hpp"
 #include "core/scm/windows/handles_windows.hpp"
 #include "core/thread_safety.hpp"
+#include "core/windows_error.hpp"
 #include "core/windows_handle.hpp"
 
 namespace noforce::windows {
 namespace {
 
-// ---- UTF-16
-
-std::wstring wide(const std::string& text) {
-  const int size = static_cast<int>(text.size());
-  const int length = MultiByteToWideChar(CP_UTF8, 0, text.data(), size, nullptr, 0);
-  std::wstring out(static_cast<std::size_t>(length), L'\0');
-  MultiByteToWideChar(CP_UTF8, 0, text.data(), size, out.data(), length);
-  return out;
-}
-
-std::string narrow(const wchar_t* text, std::size_t count) {
-  const int size = static_cast<int>(count);
-  const int length = WideCharToMultiByte(CP_UTF8, 0, text, size, nullptr, 0, nullptr, nullptr);
-  std::string out(static_cast<std::size_t>(length), '\0');
-  WideCharToMultiByte(CP_UTF8, 0, text, size, out.data(), length, nullptr, nullptr);
-  return out;
-}
+// ---- texts
 
 std::string narrow(const wchar_t* text) {
-  return text == nullptr ? std::string() : narrow(text, std::wcslen(text));
+  return text == nullptr ? std::string() : to_utf8(text);
 }
 
 // "A\0B\0\0", as lpDependencies and REG_MULTI_SZ have it.
@@ -234,7 +219,7 @@ class SystemCalls final : public Calls {
 
   Answer<ServiceHandle> open_service(const ManagerHandle& manager, const std::string& name,
                                      std::uint32_t rights) override {
-    const SC_HANDLE opened = OpenServiceW(sc(manager.get()), wide(name).c_str(), rights);
+    const SC_HANDLE opened = OpenServiceW(sc(manager.get()), to_wide(name).c_str(), rights);
     if (opened == nullptr) return std::unexpected(GetLastError());
     return ServiceHandle(*this, reinterpret_cast<std::uintptr_t>(opened));
   }
@@ -277,7 +262,7 @@ class SystemCalls final : public Calls {
                         .load_group = narrow(config->lpLoadOrderGroup),
                         .dependencies = narrow_strings(config->lpDependencies)};
     if (record.dependencies.empty()) {
-      const std::wstring key = L"SYSTEM\\CurrentControlSet\\Services\\" + wide(name);
+      const std::wstring key = L"SYSTEM\\CurrentControlSet\\Services\\" + to_wide(name);
       record.dependencies = registry_strings(key, L"DependOnService");
       for (const auto& group : registry_strings(key, L"DependOnGroup"))
         record.dependencies.push_back("+" + group);
@@ -364,7 +349,7 @@ class SystemCalls final : public Calls {
                                           std::uint32_t reason,
                                           const std::string& comment) override {
     if (control_service_ex_ == nullptr) return std::nullopt;
-    std::wstring text = wide(comment);
+    std::wstring text = to_wide(comment);
     if (text.size() > kMostComment) text.resize(kMostComment);
     SERVICE_CONTROL_STATUS_REASON_PARAMSW parameters{};
     parameters.dwReason = reason;
@@ -428,7 +413,7 @@ class SystemCalls final : public Calls {
       place->inbox = &inbox_;
       place->name = name;
       place->service.reset(
-          OpenServiceW(sc(manager.get()), wide(name).c_str(), SERVICE_QUERY_STATUS));
+          OpenServiceW(sc(manager.get()), to_wide(name).c_str(), SERVICE_QUERY_STATUS));
       if (place->service == nullptr) {
         const DWORD failed = GetLastError();
         notices_.erase(name);
