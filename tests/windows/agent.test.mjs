@@ -210,5 +210,7 @@ test("as a Windows service it is installed, starts, serves, reloads, stops and i
   assert.match(log, /msg=ended/);
   const removed = noforce("service", "uninstall", "--name", service);
   assert.equal(removed.status, 0, removed.err);
+  // Marked for deletion it is there until nobody has it open any more.
+  await until("the service to be gone", () => stateOf(service) === undefined);
   assert.equal(noforce("service", "start", "--name", service).status, 4);
 });
