@@ -70,8 +70,7 @@ bool is_of_the_drop_in(std::string_view line) {
       "JobRunningTimeoutSec=infinity",
   };
   return line.empty() || line.starts_with("# ") || line == "SendSIGKILL=no" ||
-         line == "KillSignal=SIGTERM" ||
-         std::ranges::find(known, line) != known.end();
+         line == "KillSignal=SIGTERM" || std::ranges::find(known, line) != known.end();
 }
 
 void look_at(const Unit& unit) {
