@@ -138,6 +138,7 @@ void Executor::try_begin(Run& run, MonoTime now) {
     set_wake(run, std::min(run.queue_until, now + kReadPause));
     return;
   }
+  parts_.scm.look_now(job.touches);  // what is found now is what the job brings back
   const PicturePtr picture = parts_.scm.snapshot();
   if (!picture->complete) return;
   const auto plan = plan_again(run, *picture);

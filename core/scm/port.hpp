@@ -83,6 +83,9 @@ class Scm {
 
   // Look again at these, soon; the sink hears of what changed. Any thread.
   virtual void refresh(const std::vector<std::string>& services) = 0;
+  // Looks at these now: the picture shows them as they are when it returns. For an SCM that tells of
+  // changes by itself there is nothing to do. Executor thread; may take as long as one SCM round.
+  virtual void look_now(const std::vector<std::string>& services) { (void)services; }
   // Replaces the set that is looked at closely (a job waits for them). Any thread.
   virtual void watch(const std::vector<std::string>& services) = 0;
 

@@ -228,6 +228,18 @@ TEST_F(AnEstateOnPaper, OfIis6IsRestoredExactlyFromItsRoot) {
   EXPECT_EQ(pid("MSExchangeIS"), store);  // hangs on other things
 }
 
+TEST_F(AnEstateOnPaper, IsRestoredToWhatItWasAMomentBeforeTheJob) {
+  install(::services::windows::kIis6);
+  begin();
+  // Nobody watches them, so nobody tells.
+  paper_->report("W3SVC", state::paused);
+  paper_->stopped("NNTPSVC");
+  const States found = states();
+  const JobPtr job = restart("IISADMIN");
+  EXPECT_EQ(job->result, JobResult::succeeded);
+  EXPECT_EQ(states(), found);
+}
+
 TEST_F(AnEstateOnPaper, OfIis6RestartsOneOfASharedProcessAlone) {
   install(::services::windows::kIis6);
   begin();

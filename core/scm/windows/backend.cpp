@@ -12,7 +12,7 @@
 namespace noforce::windows {
 namespace {
 
-constexpr Milliseconds kPreparePatience{10'000};
+constexpr Milliseconds kRoundPatience{10'000};
 constexpr const char* kNotes = "scm-controls";
 // The local RPC that each call to the SCM goes through.
 constexpr std::array<std::string_view, 3> kCarriers{"rpcss", "dcomlaunch", "rpceptmapper"};
@@ -99,7 +99,14 @@ PicturePtr WindowsScm::snapshot() const {
 }
 
 void WindowsScm::refresh(const std::vector<std::string>& services) {
-  mailbox_.post(LookAgain{services});
+  mailbox_.post(LookAgain{services, nullptr});
+}
+
+void WindowsScm::look_now(const std::vector<std::string>& services) {
+  if (services.empty()) return;
+  auto done = std::make_shared<Reply<bool>>();
+  mailbox_.post(LookAgain{services, done});
+  (void)done->wait(clock_.mono() + kRoundPatience);
 }
 
 void WindowsScm::watch(const std::vector<std::string>& services) {
@@ -109,7 +116,7 @@ void WindowsScm::watch(const std::vector<std::string>& services) {
 Result<void> WindowsScm::prepare(const std::string& job, const std::vector<std::string>& services) {
   auto reply = std::make_shared<Reply<Result<void>>>();
   mailbox_.post(Prepare{job, services, reply});
-  if (auto result = reply->wait(clock_.mono() + kPreparePatience)) return *result;
+  if (auto result = reply->wait(clock_.mono() + kRoundPatience)) return *result;
   return noforce::fail(ErrorKind::scm_unavailable,
                        "the service manager could not be asked about the services of this job");
 }

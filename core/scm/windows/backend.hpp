@@ -47,6 +47,8 @@ class WindowsScm final : public Scm {
   [[nodiscard]] std::optional<std::string> resolve(std::string_view spelling) const override;
   [[nodiscard]] PicturePtr snapshot() const override;
   void refresh(const std::vector<std::string>& services) override;
+  // The picture of what nobody watches may be 2 s old.
+  void look_now(const std::vector<std::string>& services) override;
   void watch(const std::vector<std::string>& services) override;
   // The processes of these are held open, and each change of theirs is heard, before it returns.
   [[nodiscard]] Result<void> prepare(const std::string& job,

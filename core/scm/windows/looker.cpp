@@ -131,6 +131,7 @@ void Looker::serve_mailbox() {
                 .detail = "the agent failed while it asked the service manager; its log tells more",
                 .service = service};
     if (const auto* ask = std::get_if<Prepare>(&request)) ask->reply->give(std::unexpected(error));
+    if (const auto* again = std::get_if<LookAgain>(&request)) tell(*again);
     if (!token) continue;
     error.effect = Effect::unknown;  // how far it came is not known
     under_way_.erase(*token);
@@ -156,7 +157,13 @@ void Looker::serve(Request& request) {
       look(name);
     }
     if (other) rebuild_graph();
+    if (again->done) publish();
+    tell(*again);
   }
+}
+
+void Looker::tell(const LookAgain& again) {
+  if (again.done) again.done->give(true);
 }
 
 // ---- the manager

@@ -104,6 +104,7 @@ class Looker {
   void answer(const ControlToken& token, ControlOp op, const std::string& service, Code code);
   void refuse(const ControlToken& token, Error error);
 
+  static void tell(const LookAgain& again);
   void prepare(const Prepare& prepare);
   void release(const std::string& job);
   void publish();

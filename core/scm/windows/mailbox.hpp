@@ -15,6 +15,7 @@ namespace noforce::windows {
 
 struct LookAgain {
   std::vector<std::string> services;  // empty: all
+  std::shared_ptr<Reply<bool>> done;  // null, or told once the picture shows them
 };
 struct Watch {
   std::vector<std::string> services;
