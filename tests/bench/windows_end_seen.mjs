@@ -11,7 +11,7 @@ import { spawn } from 'node:child_process';
 import { Machine } from '../windows/machine.mjs';
 
 const rounds = Number(process.argv[2] ?? 50);
-const machine = new Machine('nf-agent', { port: 18944 });
+const machine = new Machine('nf-agent');
 const name = 'FTPSVC';
 
 const stoppedAt = () => Number(readFileSync(join(machine.folder, 'estate', `${name}.times`), 'utf8').trim().split('\n').at(-1).split(' ')[1]);

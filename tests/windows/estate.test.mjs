@@ -2,12 +2,12 @@
 // over TLS. One Windows under Wine for all cases: scripts/under-wine node --test tests/windows/estate.test.mjs
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Lines, sleep } from '../e2e/harness/index.mjs';
+import { Lines, freePort, sleep } from '../e2e/harness/index.mjs';
 import { Machine } from './machine.mjs';
 
 const rounds = Number(process.env.NOFORCE_E2E_ROUNDS ?? 20);
-const smtp = 18925;
-const machine = new Machine('nf-agent', { port: 18943 });
+const smtp = await freePort();
+const machine = new Machine('nf-agent');
 const tree = ['AntiSpam', 'IISADMIN', 'IMAP4Svc', 'MSExchangeMTA', 'NNTPSVC', 'POP3SVC', 'RESvc', 'SMTPSVC', 'W3SVC'];
 
 before(async () => {
@@ -133,6 +133,7 @@ test(`Mail: ended the IISReset way it is lost, through noforce none in ${rounds}
   // Beside it: asked, and then ended by force, as IISReset does it.
   const { pid } = await machine.service('SMTPSVC');
   const gone = await send(batch('forced'));
+  machine.behave('SMTPSVC', [`port = ${smtp}`, 'flush = 60000']); // however slow this machine is
   machine.must(machine.wine('sc', 'stop', 'SMTPSVC'));
   await sleep(patience);
   machine.endByForce(pid);

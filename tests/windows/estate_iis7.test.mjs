@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Machine } from './machine.mjs';
 
-const machine = new Machine('nf-iis7', { port: 18944 });
+const machine = new Machine('nf-iis7');
 const tree = ['NetMsmqActivator', 'NetPipeActivator', 'NetTcpActivator', 'W3SVC', 'WAS'];
 const beside = ['RpcSs', 'MSMQ', 'NetTcpPortSharing', 'FTPSVC', 'IISADMIN'];
 

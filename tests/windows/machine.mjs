@@ -6,16 +6,15 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Client, seconds, sleep } from '../e2e/harness/index.mjs';
+import { Client, freePort, seconds, sleep } from '../e2e/harness/index.mjs';
 
 const root = new URL('../..', import.meta.url).pathname;
 const built = process.env.NOFORCE_WINDOWS_BUILD ?? join(root, 'build/windows');
 
 export class Machine {
-  // name: of the folder on C: and of the agent's service. ports: { SMTPSVC: 2525 }, said in control files.
-  constructor(name, { port }) {
+  // name: of the folder on C: and of the agent's service.
+  constructor(name) {
     this.name = name;
-    this.port = port;
     this.folder = join(process.env.WINEPREFIX, 'drive_c', name);
     rmSync(this.folder, { recursive: true, force: true });
     mkdirSync(join(this.folder, 'estate'), { recursive: true });
@@ -82,6 +81,7 @@ export class Machine {
 
   async startAgent(settings = []) {
     await this.takeAwayWhatIsLeft();
+    this.port = await freePort();
     writeFileSync(join(this.folder, 'noforce.toml'), [
       '[server]', `listen = "127.0.0.1:${this.port}"`, `state_dir = 'C:\\${this.name}\\state'`,
       '[scm]', 'backend = "windows"',

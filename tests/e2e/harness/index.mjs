@@ -9,6 +9,7 @@ export { Raw, bytes, clientHello } from './raw.mjs';
 export { openFiles, openFilesDownTo, privateMemory } from './resources.mjs';
 export { Systemd, scenariosOnSystemd } from './systemd.mjs';
 export { SystemManager } from './system_manager.mjs';
+export { freePort } from './settings.mjs';
 export { scenarios } from './scenario.mjs';
 export { seconds, sleep, within } from './time.mjs';
 export { UnitAgent } from './unit_agent.mjs';

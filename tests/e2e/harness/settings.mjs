@@ -18,7 +18,7 @@ function isFree(port) {
 // Below the ports that the kernel gives to clients, and apart from those of other test processes
 // that run at the same time.
 let next = 12000 + ((process.pid * 53) % 18000);
-async function freePort() {
+export async function freePort() {
   for (;;) {
     next = next >= 30000 ? 12000 : next + 1;
     if (await isFree(next)) return next;
