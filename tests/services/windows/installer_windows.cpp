@@ -147,7 +147,7 @@ bool Installer::install_one(const ToInstall& service, const std::vector<std::str
   return true;
 }
 
-bool Installer::remove(const Estate& estate) {
+bool Installer::remove_estate(const Estate& estate) {
   std::vector<std::string> names = names_of(estate);
   for (const auto name : kOfWindows) {
     if (needs(estate, name) && is_stand_in(std::string(name))) names.emplace_back(name);

@@ -28,7 +28,7 @@ class Installer {
   bool install(const Estate& estate);
   // Only services that were installed from here; one that runs is gone once it has stopped. With an estate
   // go its stand-ins for what Windows has.
-  bool remove(const Estate& estate);
+  bool remove_estate(const Estate& estate);
   bool remove(const std::vector<std::string>& names);
 
  private:
