@@ -114,7 +114,8 @@ int install(const std::vector<std::string>& words) {
 }
 
 int remove(const std::vector<std::string>& words) {
-  if (const Estate* known = estate(words.at(1))) return Installer(".").remove_estate(*known) ? 0 : 1;
+  if (const Estate* known = estate(words.at(1)))
+    return Installer(".").remove_estate(*known) ? 0 : 1;
   const std::vector<std::string> names(words.begin() + 1, words.end());
   return Installer(".").remove(names) ? 0 : 1;
 }
