@@ -4,7 +4,7 @@
 
 #include <atomic>
 #include <filesystem>
-#include <semaphore>
+#include <future>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -128,18 +128,18 @@ TEST_F(AnAgent, RespondsUnlessItsExecutorIsStuck) {
     return true;
   };
   EXPECT_TRUE(soon_responds());
-  std::binary_semaphore stuck{0};
-  std::binary_semaphore go_on{0};
+  std::promise<void> stuck;
+  std::promise<void> go_on;
   scm->before_control([&](const Control&) {
-    stuck.release();
-    go_on.acquire();
+    stuck.set_value();
+    go_on.get_future().wait();
   });
   const std::string job = submit(request(Action::stop, {"w3svc"}))->id;
-  stuck.acquire();
+  stuck.get_future().wait();
   (void)jobs->responds();
   for (int times = 0; times < 3; ++times)
     EXPECT_FALSE(jobs->responds());
-  go_on.release();
+  go_on.set_value();
   EXPECT_TRUE(soon_responds());
   EXPECT_EQ(finished(job)->result, JobResult::succeeded);
 }

@@ -12,7 +12,8 @@ before(async () => {
   machine.install('iis7');
   await machine.startAgent(['[[group]]', 'name = "iis"', `services = [${tree.map((it) => `"${it}"`)}]`]);
   for (const name of [...beside, 'WAS', ...tree.slice(0, -1)]) {
-    const { result, error } = await machine.done('start', name); // one that starts with Windows may be up
+    if ((await machine.service(name)).state === 'running') continue; // it starts with Windows, or another estate left it
+    const { result, error } = await machine.done('start', name);
     assert.ok(['succeeded', 'unchanged'].includes(result), `${name}: ${JSON.stringify(error)}`);
   }
 });
