@@ -64,6 +64,20 @@ bool is_stand_in(const std::string& name) {
          std::wstring_view(config->lpDisplayName).ends_with(wide(std::string(stand_in)));
 }
 
+// A service that runs is only marked for deletion, and cannot be installed anew until it has stopped.
+void stop(const std::string& name) {
+  const auto scm = manager(SC_MANAGER_CONNECT);
+  const ScHandle service(
+      OpenServiceW(scm.get(), wide(name).c_str(), SERVICE_STOP | SERVICE_QUERY_STATUS));
+  SERVICE_STATUS status{};
+  if (service == nullptr || ControlService(service.get(), SERVICE_CONTROL_STOP, &status) == 0)
+    return;
+  for (int looks = 0; looks < 200 && status.dwCurrentState != SERVICE_STOPPED; ++looks) {
+    Sleep(50);
+    if (QueryServiceStatus(service.get(), &status) == 0) return;
+  }
+}
+
 bool needs(const Estate& estate, std::string_view name) {
   return std::ranges::any_of(estate.services, [&](const EstateService& service) {
     return std::ranges::find(service.depends_on, name) != service.depends_on.end();
@@ -150,7 +164,9 @@ bool Installer::install_one(const ToInstall& service, const std::vector<std::str
 bool Installer::remove_estate(const Estate& estate) {
   std::vector<std::string> names = names_of(estate);
   for (const auto name : kOfWindows) {
-    if (needs(estate, name) && is_stand_in(std::string(name))) names.emplace_back(name);
+    if (!needs(estate, name) || !is_stand_in(std::string(name))) continue;
+    stop(std::string(name));
+    names.emplace_back(name);
   }
   return remove(names);
 }

@@ -26,8 +26,8 @@ class Installer {
   // Each says on standard error what went wrong. A service that is there already is set anew.
   bool install(const std::vector<ToInstall>& services);
   bool install(const Estate& estate);
-  // Only services that were installed from here; one that runs is gone once it has stopped. With an estate
-  // go its stand-ins for what Windows has.
+  // Only services that were installed from here; they have to be stopped. With an estate go its stand-ins
+  // for what Windows has, which are stopped.
   bool remove_estate(const Estate& estate);
   bool remove(const std::vector<std::string>& names);
 
