@@ -14,8 +14,6 @@
 namespace noforce::agent {
 namespace {
 
-constexpr std::size_t longest_value = 1000;
-
 // As syslog(3) counts them.
 char priority_of(LogLevel level) {
   switch (level) {
@@ -33,7 +31,7 @@ char priority_of(LogLevel level) {
 
 // Cleaned: a value of one line needs no length before it.
 void add(std::string& out, std::string_view key, std::string_view value) {
-  out += std::string(key) + "=" + clean_text(value, longest_value) + "\n";
+  out += std::string(key) + "=" + clean_text(value, longest_log_value) + "\n";
 }
 
 std::string upper_ascii(std::string_view text) {
@@ -53,7 +51,7 @@ bool leads_to_journald(const char* stream, int descriptor) {
 
 std::string journal_datagram(const LogEntry& entry) {
   // Whoever reads without the fields sees them all the same.
-  std::string message = std::string(entry.from) + ": " + clean_text(entry.text, longest_value);
+  std::string message = std::string(entry.from) + ": " + clean_text(entry.text, longest_log_value);
   for (const LogField& field : entry.fields)
     message += " " + log_field(field);
   std::string out = "MESSAGE=" + message + "\nPRIORITY=";

@@ -19,7 +19,6 @@
 namespace noforce::agent {
 namespace {
 
-constexpr std::size_t longest_value = 1000;
 constexpr const char* standard_error = "stderr";
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
@@ -170,7 +169,7 @@ void log(LogLevel level, std::string_view text, std::initializer_list<LogField> 
 }
 
 std::string log_field(const LogField& field) {
-  const std::string value = clean_text(field.value, longest_value);
+  const std::string value = clean_text(field.value, longest_log_value);
   std::string out = std::string(field.key) + "=";
   const bool plain = !value.empty() && value.find_first_of(" \"=\\") == std::string::npos;
   if (plain) return out + value;

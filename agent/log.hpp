@@ -3,6 +3,7 @@
 // (journald.hpp). The rule of levels stands in core/log.hpp.
 #pragma once
 
+#include <cstddef>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -16,6 +17,9 @@ class logger;
 }
 
 namespace noforce::agent {
+
+// Code points of a value, wherever a line goes.
+inline constexpr std::size_t longest_log_value = 1000;
 
 struct LogField {
   std::string_view key;
