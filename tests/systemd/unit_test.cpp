@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/scm/systemd/names.hpp"
+#include "core/scm/systemd/units.hpp"
 
 namespace noforce::systemd {
 namespace {
@@ -213,6 +214,28 @@ TEST_F(AUnit, BelievesNothingOfAnotherKindThanItShouldBe) {
         {"Requires", number(1)}});
   EXPECT_EQ(state(), ServiceState::stopped) << "a state that is no text is none";
   EXPECT_TRUE(unit_.is().needs.empty());
+}
+
+TEST(TheUnits, ListNoMoreWhatLostItsFileWhileItWasStopped) {
+  Units units({"service"});
+  units.take("db.service", {facts({{"Id", text("db.service")}, {"LoadState", text("loaded")}})},
+             MonoTime{});
+  units.take("web.service",
+             {facts({{"Id", text("web.service")},
+                     {"LoadState", text("loaded")},
+                     {"Requires", Value(Value::List{text("db.service")})}})},
+             MonoTime{});
+  ASSERT_EQ(units.picture(true)->find("web.service")->depends_on,
+            std::vector<std::string>{"db.service"});
+
+  EXPECT_EQ(
+      units.take("db.service", {facts({{"LoadState", text("not-found")}})}, MonoTime{Milliseconds(1)}),
+      "db.service");
+
+  const PicturePtr after = units.picture(true);
+  EXPECT_EQ(after->find("db.service"), nullptr);
+  EXPECT_TRUE(after->find("web.service")->depends_on.empty());
+  EXPECT_TRUE(units.take_inventory_changed());
 }
 
 TEST(AUnitsName, IsOneThatSystemdWouldTake) {

@@ -141,6 +141,7 @@ bool Unit::take(const std::vector<Value>& dictionaries, MonoTime now) {
   const Service before = service();
   const Properties old = properties_;
   const ServiceState was = state();
+  const bool existed = exists();
   for (const auto& entries : dictionaries)
     take_properties(properties_, entries);
   if (properties_.job != our_stop_) our_stop_ = 0;
@@ -157,7 +158,8 @@ bool Unit::take(const std::vector<Value>& dictionaries, MonoTime now) {
     }
   }
   const Service after = service();
-  return !(before == after) || old.needs != properties_.needs || old.names != properties_.names ||
+  return !(before == after) || existed != exists() || old.needs != properties_.needs ||
+         old.names != properties_.names ||
          (before.instance && after.instance && before.instance->pid != after.instance->pid);
 }
 
