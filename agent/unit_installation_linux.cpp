@@ -1,27 +1,19 @@
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <optional>
-#include <utility>
-#include <vector>
 
 #include "agent/commands.hpp"
 #include "agent/exit_status.hpp"
 #include "agent/files.hpp"
 #include "agent/process.hpp"
+#include "agent/systemd_manager.hpp"
 #include "agent/systemd_unit.hpp"
 #include "agent/unit_installation.hpp"
 #include "core/trusted_program.hpp"
-#if NOFORCE_SCM_SYSTEMD
-#include "core/scm/systemd/names.hpp"
-#include "core/scm/systemd/wire.hpp"
-#endif
 
 namespace noforce::agent {
 namespace {
@@ -61,72 +53,22 @@ bool is_anything(const std::string& path) {
 
 // The manager ----------------------------------------------------------------------------------------
 
-// Whether there is one at all that may run the unit. Of a user's, only this one's environment says so.
-Result<bool> manager_runs(bool for_user) {
-  if (!for_user) return is_anything("/run/systemd/system");  // sd_booted(3)
-  const std::string runtime = variable("XDG_RUNTIME_DIR");
-  if (!runtime.empty()) return is_anything(runtime + "/systemd/private");
-  return fail(ErrorKind::scm_unavailable,
-              "XDG_RUNTIME_DIR is not set, so the user's manager cannot be asked");
+Manager manager_of(const UnitOrder& order) {
+  return order.for_user ? Manager::user : Manager::system;
 }
 
-#if NOFORCE_SCM_SYSTEMD
-Result<systemd::Value::List> ask(bool for_user, systemd::Call call) {
-  const auto scope = for_user ? systemd::Scope::user : systemd::Scope::system;
-  auto wire = systemd::bus_wire(scope, variable("XDG_RUNTIME_DIR"))([](const systemd::Signal&) {});
-  if (!wire) return std::unexpected(wire.error());
-  std::optional<systemd::CallReply> reply;
-  (*wire)->call(std::move(call), [&reply](systemd::CallReply said) { reply = std::move(said); });
-  while ((*wire)->process() && !reply) {
-    int patience = -1;
-    if (const auto due = (*wire)->due()) {
-      const auto left = std::chrono::ceil<Milliseconds>(*due - system_clock().mono()).count();
-      patience = static_cast<int>(std::max<std::int64_t>(left, 0));
-    }
-    pollfd wait{.fd = (*wire)->descriptor(), .events = (*wire)->events(), .revents = 0};
-    (void)::poll(&wait, 1, patience);
-  }
-  if (!reply) return fail(ErrorKind::scm_unavailable, "systemd went away while it was asked");
-  if (!*reply) return fail(ErrorKind::scm_failure, "systemd says: " + reply->error().message);
-  return std::move(**reply);
-}
-
-// A property of the unit, whether it is loaded or not.
 Result<std::string> property(const UnitOrder& order, const char* name) {
-  auto said = ask(order.for_user, {.path = systemd::object_path(file_name(order)),
-                                   .interface = std::string(systemd::kPropertiesInterface),
-                                   .member = "Get",
-                                   .arguments = {"org.freedesktop.systemd1.Unit", name}});
-  if (!said) return std::unexpected(said.error());
-  return said->empty() ? std::string() : said->front().text();
+  return unit_property(manager_of(order), file_name(order), name);
 }
-
-Result<void> daemon_reload(const UnitOrder& order) {
-  constexpr Milliseconds patience{120'000};
-  auto said = ask(order.for_user, {.member = "Reload", .patience = patience});
-  if (!said) return std::unexpected(said.error());
-  return {};
-}
-#else
-std::unexpected<Error> cannot_ask() {
-  return fail(ErrorKind::scm_unavailable, "this build cannot ask systemd");
-}
-Result<std::string> property(const UnitOrder&, const char*) {
-  return cannot_ask();
-}
-Result<void> daemon_reload(const UnitOrder&) {
-  return cannot_ask();
-}
-#endif
 
 // Lets the manager read its files, or says who has to.
 void let_it_be_read(const UnitOrder& order) {
-  const auto runs = manager_runs(order.for_user);
+  const auto runs = manager_runs(manager_of(order));
   if (runs && !*runs) {
     (void)std::printf("No systemd runs here now; the next one reads it.\n");
     return;
   }
-  const Result<void> read = runs ? daemon_reload(order) : std::unexpected(runs.error());
+  const Result<void> read = runs ? daemon_reload(manager_of(order)) : std::unexpected(runs.error());
   if (read) return;
   (void)std::printf("systemd has not read it yet (%s): %s\n", read.error().detail.c_str(),
                     systemctl(order, "daemon-reload").c_str());
@@ -176,7 +118,7 @@ Result<void> check_place(const UnitOrder& order, const std::string& path) {
     }
     return {};
   }
-  const auto runs = manager_runs(order.for_user);
+  const auto runs = manager_runs(manager_of(order));
   if (!runs || !*runs) return {};
   if (const auto elsewhere = property(order, "FragmentPath");
       elsewhere && !elsewhere->empty() && *elsewhere != path) {
@@ -222,7 +164,7 @@ Result<void> check_at_rest(const UnitOrder& order, const std::string& folder) {
   if (is_enabled(order, folder)) {
     return fail(ErrorKind::busy, file_name(order) + " is enabled" + first);
   }
-  const auto runs = manager_runs(order.for_user);
+  const auto runs = manager_runs(manager_of(order));
   if (!runs) return std::unexpected(runs.error());
   if (!*runs) return {};
   const auto state = property(order, "ActiveState");

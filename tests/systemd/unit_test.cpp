@@ -228,9 +228,9 @@ TEST(TheUnits, ListNoMoreWhatLostItsFileWhileItWasStopped) {
   ASSERT_EQ(units.picture(true)->find("web.service")->depends_on,
             std::vector<std::string>{"db.service"});
 
-  EXPECT_EQ(
-      units.take("db.service", {facts({{"LoadState", text("not-found")}})}, MonoTime{Milliseconds(1)}),
-      "db.service");
+  EXPECT_EQ(units.take("db.service", {facts({{"LoadState", text("not-found")}})},
+                       MonoTime{Milliseconds(1)}),
+            "db.service");
 
   const PicturePtr after = units.picture(true);
   EXPECT_EQ(after->find("db.service"), nullptr);
