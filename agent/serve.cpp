@@ -5,11 +5,13 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "agent/assembly.hpp"
 #include "agent/commands.hpp"
 #include "agent/exit_status.hpp"
 #include "agent/files.hpp"
+#include "agent/going_down.hpp"
 #include "agent/lock.hpp"
 #include "agent/log.hpp"
 #include "agent/notify.hpp"
@@ -93,10 +95,8 @@ class Serving {
   }
 
   // An opener that was ended by force took nothing with it.
-  [[nodiscard]] bool must_stop_services() const {
-    if (opener_ != nullptr && !opener_->is_held()) return false;
-    if (!agent_->owns_services()) return false;
-    return in_container_ || agent_->on_exit() == config::OnExit::stop;
+  [[nodiscard]] bool may_stop_services() const {
+    return agent_->owns_services() && (opener_ == nullptr || opener_->is_held());
   }
 
   void ready() {
@@ -133,10 +133,14 @@ class Serving {
   }
 
   int end() {
-    const bool stops = must_stop_services();
+    // What is left then ends by force: with the container's first process all others, and at its end all
+    // that the machine runs.
+    const bool all_ends = may_stop_services() && (in_container_ || machine_goes_down());
+    const bool stops =
+        all_ends || (may_stop_services() && agent_->on_exit() == config::OnExit::stop);
     log(LogLevel::info, "ending", {{"services", stops ? "are stopped" : "run on"}});
     notifier_.stopping("Ending");
-    const int status = stops ? stop_services() : exit_ok;
+    const int status = stops ? stop_services(all_ends) : exit_ok;
     agent_->close_doors();
     agent_->stop();
     agent_.reset();
@@ -153,16 +157,18 @@ class Serving {
     return signals_.wait(patience) == Told::end;
   }
 
-  int stop_services() {
+  // `rather_wait`: until the last one is down, or we are told again.
+  int stop_services(bool rather_wait) {
     const auto told_again = [this](Milliseconds patience) { return is_told_again(patience); };
-    Agent::Stopped stopped = agent_->stop_services(told_again);
-    // With the container's first process all others end by force: rather wait.
     constexpr Milliseconds look{500};
-    while (stopped == Agent::Stopped::some_left && in_container_) {
-      if (agent_->services_up().empty()) {
-        stopped = Agent::Stopped::all;
-      } else if (told_again(look)) {
+    std::vector<std::string> up = agent_->services_up();
+    Agent::Stopped stopped = agent_->stop_services(told_again);
+    while (stopped == Agent::Stopped::some_left && rather_wait) {
+      if (told_again(look)) {
         stopped = Agent::Stopped::told_off;
+      } else if (auto now = agent_->services_up(); now != up) {
+        up = std::move(now);  // one more is down: what it hung on may follow
+        stopped = agent_->stop_services(told_again);
       }
     }
     if (stopped == Agent::Stopped::all) {

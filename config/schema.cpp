@@ -85,7 +85,8 @@ constexpr auto all_keys = std::to_array<Key>({
 
     {.section = "supervisor", .name = "on_exit", .type = ValueType::choice,
      .fallback = "\"leave\"",
-     .meaning = "When the agent ends: leave the services running, or stop them gracefully first",
+     .meaning = "When the agent ends and the machine does not: leave the services running, or stop "
+                "them first",
      .choices = "leave|stop"},
 
     {.section = "jobs", .name = "deadline_s", .type = ValueType::integer, .fallback = "600",

@@ -5,9 +5,12 @@ import { Systemd, UnitAgent, isAlive, processesOf, program, scenarios, scenarios
 
 const web = '[Service]\nExecStart=/bin/sleep infinity\nTimeoutStopSec=2\nExecStop=/bin/sh -c "kill $MAINPID; sleep 3"\n';
 
+// Every unit conflicts with it, unless it says otherwise: what a shutdown, a reboot and a logout begin with.
+const shutdown = '[Unit]\nDefaultDependencies=no\nDescription=Shutdown\n';
+
 const begin = async (agent, { journal }) => {
   chmodSync(agent.dir, 0o711);
-  agent.systemd = await Systemd.start(agent.dir, { 'web.service': web }, { journal });
+  agent.systemd = await Systemd.start(agent.dir, { 'web.service': web, 'shutdown.target': shutdown }, { journal });
   await agent.systemd.systemctl('start', 'web.service');
 };
 
@@ -75,6 +78,35 @@ supervising('Stopped, it leaves its keeper and services; started, it takes them 
   assert.deepEqual(await pids(agent), before);
   assert.equal(keeperOf(agent), keeper);
 });
+
+// Longer than systemd waits for the agent where it is not asked for more.
+supervising('When the machine goes down it stops its services first, in order, and systemd waits for them', async (agent, systemd) => {
+  await agent.edit('[Service]\nTimeoutStopSec=2s\n');
+  agent.control('web', { stop: 'progress 4000 250' });
+  const mark = agent.life.mark();
+
+  assert.equal((await systemd.systemctl('start', 'shutdown.target')).code, 0);
+
+  assert.deepEqual(agent.life.sentences(mark), ['web stop', 'web end', 'base stop', 'base end']);
+  assert.deepEqual([await agent.show('ActiveState'), await agent.show('Result')], ['inactive', 'success']);
+  assert.equal(keeperOf(agent), undefined);
+});
+
+supervising('When the machine goes down it rather waits for one that hangs than leave it to be ended by force', async (agent, systemd) => {
+  await agent.edit('[Service]\nTimeoutStopSec=2s\n');
+  agent.control('web', { stop: 'hang' });
+  const mark = agent.life.mark();
+  const down = systemd.systemctl('start', 'shutdown.target');
+  await agent.life.until('web stop', mark);
+  await sleep(4000); // longer than systemd would wait
+  assert.equal(await agent.show('ActiveState'), 'deactivating');
+
+  agent.control('web', { stop: 'now' });
+
+  assert.equal((await down).code, 0);
+  assert.deepEqual(agent.life.sentences(mark).slice(-3), ['web end', 'base stop', 'base end']);
+  assert.equal(await agent.show('Result'), 'success');
+}, { adapt: (text) => `${text}\n[jobs]\nno_progress_s = 1\n` });
 
 supervising('What the keeper runs is forbidden nothing by the unit', async (agent) => {
   for (const pid of await pids(agent)) {

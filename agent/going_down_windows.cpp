@@ -1,0 +1,10 @@
+#include "agent/going_down.hpp"
+
+namespace noforce::agent {
+
+// The services are the SCM's own, which looks after them at a shutdown.
+bool machine_goes_down() {
+  return false;
+}
+
+}  // namespace noforce::agent
