@@ -13,6 +13,7 @@
 #include "agent/certificates.hpp"
 #include "agent/files.hpp"
 #include "agent/log.hpp"
+#include "agent/process.hpp"
 #include "api/http_probe.hpp"
 #include "api/server/client_certificate.hpp"
 #include "api/server/tls_context.hpp"
@@ -188,6 +189,7 @@ Result<void> Agent::open_doors() {
   if (!bound) return std::unexpected(bound.error());
   address_ = std::move(*bound);
   note_served(files);
+  note_programs(settings_);
 
   auto local =
       open_local_socket(state_.socket(), [this](const std::string& user, std::string_view request) {
@@ -258,6 +260,12 @@ void Agent::note_served(const api::TlsFiles& files) {
   served_is_ours_ = files.certificate == state_.server_certificate();
 }
 
+// A face is confined in any case, by itself.
+void Agent::note_programs(const config::Settings& settings) {
+  confines_programs_ =
+      opener_ == nullptr && config::starts_programs(settings) && is_hardened_unit();
+}
+
 std::vector<std::string> Agent::host_names(const config::Settings& settings) const {
   std::vector<std::string> names = settings.server.names;
   const auto pem = read_small_file(tls_files(settings).certificate, 1U << 20U);
@@ -311,7 +319,7 @@ void Agent::look_after() {
     log(LogLevel::info, "audit trail",
         {{"rows", std::to_string(newest->front().number)}, {"head", newest->front().hash}});
   }
-  for (const std::string& sentence : ends_soon(expiries(), itself_.principal, now))
+  for (const std::string& sentence : warnings(itself_.principal))
     log(LogLevel::warning, sentence);
 }
 

@@ -100,6 +100,7 @@ class Agent {
   [[nodiscard]] Result<ClientAuthority> client_authority(const api::TlsFiles& files) const;
   [[nodiscard]] Result<void> check_tls_files(const api::TlsFiles& files) const;
   void note_served(const api::TlsFiles& files);
+  void note_programs(const config::Settings& settings);
   [[nodiscard]] Expiries expiries();
   [[nodiscard]] std::vector<std::string> host_names(const config::Settings& settings) const;
   [[nodiscard]] Result<std::string> read_and_take_up();
@@ -138,6 +139,7 @@ class Agent {
   Mutex served_mutex_;
   std::optional<WallTime> served_until_ NOFORCE_GUARDED_BY(served_mutex_);
   bool served_is_ours_ NOFORCE_GUARDED_BY(served_mutex_) = true;
+  std::atomic<bool> confines_programs_{false};  // others' programs run inside our unit's hardening
 
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Credentials> credentials_;

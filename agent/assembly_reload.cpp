@@ -1,5 +1,6 @@
 // Agent: how changed settings are taken up while it runs.
 #include <algorithm>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -12,6 +13,9 @@ namespace {
 
 constexpr Milliseconds inventory_seen{2'000};
 constexpr std::size_t names_said = 8;
+constexpr std::string_view confined =
+    "services or hooks run inside all that the agent's unit forbids, and may fail of it: run "
+    "`noforce service install` again, and restart the agent";
 
 // "2 new (a, b)"
 std::string counted(const std::vector<std::string>& names, const std::string& what) {
@@ -117,6 +121,7 @@ Result<std::string> Agent::take_up(config::Settings settings) {
   // From here on nothing fails.
   use_log_file(std::move(*log_file), settings.log.level);
   note_served(files);
+  note_programs(settings);
   clients_.replace(settings.clients, std::move(*authority));
   face_->set_hosts(host_names(settings));
   jobs_->replace_policies(settings.policies);
@@ -125,6 +130,7 @@ Result<std::string> Agent::take_up(config::Settings settings) {
                       std::to_string(settings.policies.groups.size()) + " group" +
                       (settings.policies.groups.size() == 1 ? "" : "s") +
                       next_time(settings_, settings);
+  if (confines_programs_) found.append("; ").append(confined);
   scm_->reconfigure(settings.services);
   wait_for_inventory(settings.services);
   settings_ = std::move(settings);
@@ -164,6 +170,9 @@ void Agent::remember(const Result<std::string>& reloaded) {
 
 std::vector<std::string> Agent::warnings(const Principal& caller) {
   std::vector<std::string> sentences = ends_soon(expiries(), caller, system_clock().wall());
+  if (confines_programs_) {
+    sentences.emplace_back(confined);
+  }
   const MutexLock lock(refusal_mutex_);
   if (refusal_) {
     // The settings speak of services that not everybody may see.

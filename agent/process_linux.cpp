@@ -59,6 +59,10 @@ bool is_root() {
   return ::geteuid() == 0;
 }
 
+bool is_hardened_unit() {
+  return ::getenv("INVOCATION_ID") != nullptr && ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+}
+
 std::string machine_name() {
   std::array<char, 256> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";

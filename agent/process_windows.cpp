@@ -28,6 +28,10 @@ void set_up_process() {
 // reporting writes no copy of the memory to the disk (set_up_process).
 void keep_memory_private() {}
 
+bool is_hardened_unit() {
+  return false;
+}
+
 std::string this_user() {
   const std::string name = account_name(own_sid());
   return name.empty() ? "unknown" : name;

@@ -20,9 +20,6 @@ struct UnitParts {
   const config::Settings& settings;
 };
 
-// Whether the agent runs programs of others, which inherit what its unit forbids.
-[[nodiscard]] bool starts_programs(const config::Settings& settings);
-
 [[nodiscard]] std::string systemd_unit(const UnitParts& parts);
 
 // Whether this text is as `systemd_unit` wrote it, then or now: not a line was changed.

@@ -164,13 +164,6 @@ bool is_plain(char c) {
 
 }  // namespace
 
-bool starts_programs(const config::Settings& settings) {
-  if (settings.scm.backend == config::Backend::supervisor) return true;
-  return std::ranges::any_of(settings.policies.services, [](const auto& one) {
-    return !one.second.before_stop.empty() || !one.second.after_start.empty();
-  });
-}
-
 std::string systemd_unit(const UnitParts& parts) {
   std::vector<Line> unit{{"Description", "noforce: graceful service restarts"}};
   // An address that is not there yet cannot be listened on. A user's manager has no such target.
@@ -182,7 +175,7 @@ std::string systemd_unit(const UnitParts& parts) {
 
   std::vector<Line> service = life(parts);
   const std::vector<Line> more =
-      starts_programs(parts.settings) ? around_services() : hardening(parts);
+      config::starts_programs(parts.settings) ? around_services() : hardening(parts);
   service.insert(service.end(), more.begin(), more.end());
 
   std::string text(kSecondLine);

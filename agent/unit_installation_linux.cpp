@@ -139,7 +139,7 @@ Result<void> write_unit(const std::string& path, const std::string& text) {
 }
 
 void say_what_is_next(const UnitOrder& order, const config::Settings& settings) {
-  if (starts_programs(settings)) {
+  if (config::starts_programs(settings)) {
     (void)std::printf(
         "It is without hardening: services and hooks would inherit it "
         "(docs/decisions/0014-the-agent-as-a-unit.md).\n");

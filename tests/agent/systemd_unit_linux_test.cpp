@@ -63,7 +63,7 @@ TEST(AUnit, ForbidsNothingWhereServicesOrHooksWouldInheritIt) {
   config::Settings with_a_hook = driving_systemd();
   with_a_hook.policies.services["web.service"].before_stop = {{"/usr/local/bin/drain"}};
   for (const config::Settings& settings : {with_services, with_a_hook}) {
-    EXPECT_TRUE(starts_programs(settings));
+    EXPECT_TRUE(config::starts_programs(settings));
     const std::string unit = unit_of(settings);
     for (const char* inherited :
          {"Protect", "Private", "Restrict", "SystemCall", "Capabilit", "NoNewPrivileges", "UMask",
@@ -72,7 +72,7 @@ TEST(AUnit, ForbidsNothingWhereServicesOrHooksWouldInheritIt) {
     // What counts for the whole control group lets services be.
     EXPECT_THAT(unit, AllOf(HasLine("OOMPolicy=continue"), HasLine("TasksMax=infinity")));
   }
-  EXPECT_FALSE(starts_programs(driving_systemd()));
+  EXPECT_FALSE(config::starts_programs(driving_systemd()));
 }
 
 TEST(AUnit, KeepsACapabilityForAPortBelow1024Only) {

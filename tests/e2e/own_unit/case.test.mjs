@@ -62,6 +62,20 @@ scenario('systemctl reload takes up changed settings, and says when they have mi
   assert.equal((await agent.api.get('/v1/groups')).body.items.length, 1);
 });
 
+scenario('A hook that the unit knew nothing of is warned of until `service install` has written the unit anew', async (agent, systemd) => {
+  const warnings = async () => (await agent.api.get('/v1/agent')).body.warnings.filter((one) => one.includes('`noforce service install` again'));
+  assert.deepEqual(await warnings(), []);
+  writeFileSync(`${agent.settings}.new`, `${readFileSync(agent.settings, 'utf8')}\n[policy."web"]\nafter_start = [["/bin/true"]]\n`, { mode: 0o644 });
+  renameSync(`${agent.settings}.new`, agent.settings);
+  assert.equal((await systemd.systemctl('reload', 'noforce.service')).code, 0);
+  assert.equal((await warnings()).length, 1);
+
+  assert.equal((await agent.install()).code, 0);
+  assert.equal((await systemd.systemctl('restart', 'noforce.service')).code, 0);
+  await agent.serve();
+  assert.deepEqual(await warnings(), []);
+});
+
 supervising('Stopped, it leaves its keeper and services; started, it takes them over', async (agent, systemd) => {
   const before = await pids(agent);
   const keeper = keeperOf(agent);
