@@ -107,6 +107,8 @@ Result<std::string> Agent::take_up(config::Settings settings) {
   if (auto good = check_tls_files(files); !good) return std::unexpected(good.error());
   auto authority = client_authority(files);
   if (!authority) return std::unexpected(authority.error());
+  const auto certificates = server_->read_certificates(files);
+  if (!certificates) return std::unexpected(certificates.error());
   auto log_file = open_log_file(settings.log.file);
   if (!log_file) return std::unexpected(log_file.error());
   if (auto loaded = credentials_->load(); !loaded) return std::unexpected(loaded.error());
@@ -114,11 +116,9 @@ Result<std::string> Agent::take_up(config::Settings settings) {
     // It reads them itself, with root's eyes, and the keeper knows them when it says yes.
     if (auto told = opener_->wish(Wish::definitions); !told) return std::unexpected(told.error());
   }
-  if (auto reloaded = server_->reload_certificates(files); !reloaded) {
-    return std::unexpected(reloaded.error());
-  }
 
   // From here on nothing fails.
+  (*certificates)();
   use_log_file(std::move(*log_file), settings.log.level);
   note_served(files);
   note_programs(settings);

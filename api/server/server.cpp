@@ -117,7 +117,9 @@ class ParkingServer final : public Server, public Counter {
     const auto address = parse_listen_address(listen);
     if (!address) return std::unexpected(address.error());
     if (auto usable = parking_.is_usable(); !usable) return std::unexpected(usable.error());
-    if (auto loaded = reload_certificates(files); !loaded) return std::unexpected(loaded.error());
+    const auto certificates = read_certificates(files);
+    if (!certificates) return std::unexpected(certificates.error());
+    (*certificates)();
     auto listener = library_.listen(address->host, address->port, kBacklog);
     if (!listener) {
       Error error = listener.error();
@@ -133,12 +135,13 @@ class ParkingServer final : public Server, public Counter {
     return (v6 ? "[" + address->host + "]" : address->host) + ":" + std::to_string(listener->port);
   }
 
-  Result<void> reload_certificates(const TlsFiles& files) override {
+  Result<TakeIntoUse> read_certificates(const TlsFiles& files) override {
     auto context = make_tls_context(files);
     if (!context) return std::unexpected(context.error());
-    const MutexLock lock(context_mutex_);
-    context_ = std::move(*context);
-    return {};
+    return [this, context = std::move(*context)] {
+      const MutexLock lock(context_mutex_);
+      context_ = context;
+    };
   }
 
   void look_again() override { parking_.look_again(); }

@@ -45,7 +45,7 @@ struct ServerLimits {
 // answers with Response::later.
 using RequestHandler = std::function<Response(const Request&)>;
 
-// start, then any number of reload_certificates, then stop; those three from one thread at a time.
+// start, then any number of read_certificates, then stop; those three from one thread at a time.
 class Server {
  public:
   virtual ~Server() = default;
@@ -54,8 +54,10 @@ class Server {
   // with errno's number and name: the system refuses the address.
   [[nodiscard]] virtual Result<std::string> start(const std::string& listen,
                                                   const TlsFiles& files) = 0;
-  // Connections that come from now on see the new certificate; on an error nothing has changed.
-  [[nodiscard]] virtual Result<void> reload_certificates(const TlsFiles& files) = 0;
+  // What takes them into use, once, from the same thread; it cannot fail. Connections that come from then
+  // on see the new certificate.
+  using TakeIntoUse = std::function<void()>;
+  [[nodiscard]] virtual Result<TakeIntoUse> read_certificates(const TlsFiles& files) = 0;
   // Something has happened for which a stream or a waiting answer may be there: an event, a
   // credential that is gone. Any thread, at any time between construction and destruction.
   virtual void look_again() = 0;

@@ -569,14 +569,17 @@ TEST_F(AServer, TakesNewCertificatesAndKeepsTheOldOnesWhenTheyAreBroken) {
   EXPECT_EQ(subject(), "/CN=server");
   TlsClient old(address);
   test::make_certificate(std::filesystem::path(files().key).parent_path().string(), "next");
-  ASSERT_TRUE(server->reload_certificates(files("next")));
+  const auto next = server->read_certificates(files("next"));
+  ASSERT_TRUE(next);
+  EXPECT_EQ(subject(), "/CN=server") << "not yet";
+  (*next)();
   EXPECT_EQ(subject(), "/CN=next");
   old.send(kGet);
   EXPECT_EQ(status(old.answer()), "200");
-  const auto mixed = server->reload_certificates({files().certificate, files("next").key});
+  const auto mixed = server->read_certificates({files().certificate, files("next").key});
   ASSERT_FALSE(mixed);
   EXPECT_EQ(mixed.error().kind, ErrorKind::malformed);
-  EXPECT_FALSE(server->reload_certificates({"/nothing", files().key}));
+  EXPECT_FALSE(server->read_certificates({"/nothing", files().key}));
   EXPECT_EQ(subject(), "/CN=next");
 }
 
@@ -594,7 +597,9 @@ TEST_F(AServer, SendsItsCertificateWithTheWholeChain) {
   const TlsFiles chain = files("chain");
   std::ofstream(chain.certificate) << own.pem() << between.pem();
   std::ofstream(chain.key) << own.key_pem();
-  ASSERT_TRUE(server->reload_certificates(chain));
+  const auto taken = server->read_certificates(chain);
+  ASSERT_TRUE(taken);
+  (*taken)();
   const TlsClient client(address);
   EXPECT_EQ(client.subject(), "/CN=own");
   EXPECT_EQ(client.sent_certificates(), 2);
