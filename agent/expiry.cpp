@@ -14,6 +14,11 @@ bool is_due(const TokenRecord& token, WallTime now) {
          *token.expires_at - token.created_at > token_warning;
 }
 
+bool is_due(const Principal::Validity& certificate, WallTime now) {
+  return certificate.until - now < certificate_warning &&
+         certificate.until - certificate.from > certificate_warning;
+}
+
 }  // namespace
 
 std::vector<std::string> ends_soon(const Expiries& expiries, const Principal& caller,
@@ -30,6 +35,11 @@ std::vector<std::string> ends_soon(const Expiries& expiries, const Principal& ca
                         ends_at(*expiries.client_ca, now) +
                         ": put the next one into the file of [tls] client_ca, then `noforce "
                         "reload`");
+  }
+  if (caller.certificate && is_due(*caller.certificate, now)) {
+    sentences.push_back("the certificate of '" + caller.name + "' that was shown" +
+                        ends_at(caller.certificate->until, now) +
+                        ": have whoever made it make the next one");
   }
   for (const TokenRecord& token : expiries.tokens) {
     const bool concerns = caller.has(Role::admin) || caller.name == "token:" + token.name;

@@ -22,8 +22,8 @@ struct Expiries {
   std::vector<TokenRecord> tokens;
 };
 
-// Certificates are everybody's business. Tokens are an admin's, and the owner's; one that was made
-// for less than token_warning is meant to end, and nobody is told.
+// The agent's certificates are everybody's business, a client's is its own. Tokens are an admin's, and the
+// owner's. What was made for no longer than its warning is meant to end, and nobody is told.
 [[nodiscard]] std::vector<std::string> ends_soon(const Expiries& expiries, const Principal& caller,
                                                  WallTime now);
 

@@ -25,7 +25,12 @@ Result<Principal> Clients::check(const ClientCertificate& certificate) const {
                 "'client_ca' in [tls]; send a token");
   if (auto good = now->authority->check(certificate, clock_.wall()); !good)
     return std::unexpected(good.error());
-  return principal_among(now->clients, certificate.names);
+  auto principal = principal_among(now->clients, certificate.names);
+  if (principal) {
+    principal->certificate =
+        Principal::Validity{.from = certificate.not_before, .until = certificate.not_after};
+  }
+  return principal;
 }
 
 std::optional<WallTime> Clients::authority_ends() const {

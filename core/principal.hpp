@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/clock.hpp"
+
 namespace noforce {
 
 // Each includes those before it.
@@ -24,6 +26,12 @@ struct Principal {
   Role role = Role::viewer;
   std::vector<std::string> services;  // globs on canonical names; empty: all
   std::vector<std::string> actions;   // "stop", "restart" ...; empty: all that the role allows
+  // Of the certificate that was shown.
+  struct Validity {
+    WallTime from{};
+    WallTime until{};
+  };
+  std::optional<Validity> certificate{};
 
   [[nodiscard]] bool has(Role needed) const { return role >= needed; }
   // Globs compare without case: on an SCM that tells case apart a glob may match more than one

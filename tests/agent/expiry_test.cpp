@@ -38,6 +38,17 @@ TEST(WhatEndsSoon, IsSaidOfTokensToTheirOwnersAndAdmins) {
   EXPECT_THAT(ends_soon(all, admin, now), ElementsAre(HasSubstr("'ci'"), HasSubstr("'other'")));
 }
 
+TEST(WhatEndsSoon, IsSaidOfTheCertificateThatTheCallerHasShown) {
+  const auto shown = [](days left, days life) {
+    return ends_soon({}, {.name = "cert:dns:ci", .certificate = {{now + left - life, now + left}}},
+                     now);
+  };
+  EXPECT_THAT(shown(days(20), days(90)),
+              ElementsAre(HasSubstr("of 'cert:dns:ci' that was shown ends at 2026-12-14")));
+  EXPECT_THAT(shown(days(22), days(90)), IsEmpty());
+  EXPECT_THAT(shown(days(1), days(2)), IsEmpty()) << "it is meant to end";
+}
+
 TEST(WhatEndsSoon, IsNotSaidOfWhatIsMeantToEnd) {
   TokenRecord revoked = token("revoked", days(2));
   revoked.revoked_at = now;

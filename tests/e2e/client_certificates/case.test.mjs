@@ -61,6 +61,14 @@ scenario('A listed certificate of the CA is who the settings say', async (agent)
   assert.equal((await anna.get('/v1/agent')).body.credential.name, 'cert:email:anna@example.org');
 });
 
+scenario('Who shows a certificate that ends soon is told, and nobody else', async (agent) => {
+  const warned = async (client) => (await client.get('/v1/agent')).body.warnings.filter((one) => one.includes('that was shown'));
+  const old = agent.as(null, ci(agent, { from: Date.now() - 30 * day, to: Date.now() + 5 * day }));
+  assert.match((await warned(old)).join(), /^the certificate of 'cert:dns:ci\.example\.org' that was shown ends at 20/);
+  assert.deepEqual(await warned(agent.as(null, ci(agent, { to: Date.now() + 25 * day }))), []);
+  assert.deepEqual(await warned(agent.api), []);
+});
+
 scenario('Whoever is not known by a certificate is told why, and learns nothing else', async (agent) => {
   const foreign = new Authority(`${agent.dir}/foreign`);
   const below = new Authority(`${agent.dir}/below`, { name: 'below', signedBy: agent.clients_ca });

@@ -51,6 +51,7 @@ export class Agent {
     this.life = new Life(`${this.dir}/life`);
     this.systemd = null; // the case's own, which `prepare` made; it ends with the agent
     this.user = {}; // { uid, gid }: whose the settings are and who runs subcommands
+    this.program = program; // or a copy of it where that user may not go
     this.through = [];
     this.kills = 'SIGKILL'; // or what a program that stands before it makes of another signal
     this.child = null;
@@ -61,7 +62,7 @@ export class Agent {
 
   // Runs a subcommand to its end: { stdout, stderr }; rejects with `code` for another exit than 0.
   run(...words) {
-    return promisify(execFile)(program, words, { timeout: seconds(30), encoding: 'utf8', ...this.user });
+    return promisify(execFile)(this.program, words, { timeout: seconds(30), encoding: 'utf8', ...this.user });
   }
 
   // Other settings, put in the place of the old ones by a rename; nobody has taken them up yet.
@@ -104,7 +105,7 @@ export class Agent {
   launch() {
     rmSync(`${this.state}/agent.address`, { force: true });
     const log = openSync(this.log, 'a');
-    const [first, ...rest] = [...this.through, program, 'serve', '--config', this.settings];
+    const [first, ...rest] = [...this.through, this.program, 'serve', '--config', this.settings];
     const child = spawn(first, rest, { cwd: '/', stdio: ['ignore', log, log] });
     closeSync(log);
     this.child = child;

@@ -1,8 +1,8 @@
 // The system's manager, as the first process of a machine has it: root's agent asks it directly, or over the
 // bus; an agent with a user of its own does what polkit lets it.
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { SystemManager, scenarios, sleep, within } from '../harness/index.mjs';
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { SystemManager, program, scenarios, sleep, within } from '../harness/index.mjs';
 
 // What it holds in memory is written down on SIGTERM; its children get that signal, too.
 const keeper = `#!/bin/sh
@@ -32,6 +32,9 @@ const scenario = (sentence, body, { bus = false, user } = {}) => base(sentence, 
     agent.through = agent.systemd.entrance;
     if (user) {
       agent.user = { uid: user, gid: user };
+      // The clone may lie in a home of root's.
+      agent.program = `${agent.dir}/noforce`;
+      copyFileSync(program, agent.program);
       agent.through.push('setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups');
       mkdirSync(agent.state, { mode: 0o700 });
       chownSync(agent.state, user, user);
