@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <set>
 #include <utility>
 
 #include "core/acceptance_order.hpp"
+#include "core/appraisal.hpp"
 #include "core/board.hpp"
 #include "core/executor.hpp"
-#include "core/graph.hpp"
+#include "core/job_view.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "core/thread_safety.hpp"
@@ -23,43 +23,6 @@ constexpr Milliseconds kCancelShows{2'000};  // how long a cancel waits to see i
 constexpr std::uint64_t kRevisionsOfOneAgent = 1U << 20U;
 constexpr int kShutdownRetry = 5;  // seconds; what a client is told to wait
 
-std::set<std::string> services_in(const Plan& plan) {
-  std::set<std::string> all(plan.services.begin(), plan.services.end());
-  for (const auto& step : plan.steps)
-    all.insert(step.service);
-  return all;
-}
-
-std::string in_words(Action action) {
-  switch (action) {
-    case Action::stop:
-      return "Stopping ";
-    case Action::start:
-      return "Starting ";
-    case Action::restart:
-      return "Restarting ";
-    case Action::reload:
-      return "Reloading ";
-    case Action::pause:
-      return "Pausing ";
-    case Action::resume:
-      return "Continuing ";
-  }
-  return "Changing ";
-}
-
-Error dependents_error(const Plan& plan) {
-  Error error{.kind = ErrorKind::dependents_running,
-              .detail = in_words(plan.action) + list_names(plan.services) + " takes down " +
-                        list_names(plan.dependents) + " as well, which " +
-                        (plan.dependents.size() == 1 ? "depends" : "depend") +
-                        " on it. If that is wanted, send it again with "
-                        "dependents=include; dry_run=1 shows the whole plan.",
-              .service = plan.services.empty() ? std::string() : plan.services.front()};
-  error.dependents = plan.dependents;
-  return error;
-}
-
 // As the caller spelled them, for the audit trail: harmless and bounded.
 std::vector<std::string> cleaned_names(const std::vector<std::string>& names) {
   std::vector<std::string> out;
@@ -70,103 +33,19 @@ std::vector<std::string> cleaned_names(const std::vector<std::string>& names) {
   return out;
 }
 
-// `service` as the caller spelled it: the answer is the same whether there is one or not.
-Error forbidden_service(const Principal& principal, const std::string& service) {
-  return Error{.kind = ErrorKind::forbidden,
-               .detail = "The credential " + principal.name + " is not good for the service " +
-                         service + ", which this job would touch. Ask an admin for one that is.",
-               .service = service};
-}
-
-Error forbidden_beyond(const Principal& principal, const std::vector<std::string>& hidden) {
-  return Error{.kind = ErrorKind::forbidden,
-               .detail = "This job would touch services that the credential " + principal.name +
-                         " is not good for (their names are in the audit trail). Ask an admin for "
-                         "one that is, or to run the job.",
-               .undisclosed = "it would touch " + list_names(hidden)};
-}
-
-// Of these, what the credential is not good for.
-std::vector<std::string> hidden_of(const Principal& principal, const std::set<std::string>& names) {
-  std::vector<std::string> hidden;
-  std::copy_if(names.begin(), names.end(), std::back_inserter(hidden),
-               [&principal](const std::string& name) { return !principal.may_see(name); });
-  return hidden;
-}
-
-// Everything that a plan for these may speak of, existing or not.
-std::set<std::string> surroundings(const Graph& graph, const std::vector<std::string>& names) {
-  std::set<std::string> all(names.begin(), names.end());
-  for (const auto& name : graph.all_dependents(names))
-    all.insert(name);
-  const std::vector<std::string> known(all.begin(), all.end());
-  for (const auto& name : graph.all_dependencies(known))
-    all.insert(name);
-  for (const auto& name : std::set(all)) {
-    for (const auto& dependency : graph.dependencies(name))
-      all.insert(dependency);
-  }
-  return all;
-}
-
-// Why there is no plan, as this caller may be told: a cycle or a missing service may lie outside its
-// globs, and so may what is disabled.
-Error no_plan(const Principal& principal, const Graph& graph, const std::vector<std::string>& named,
-              Error error) {
-  if (principal.services.empty()) return error;
-  const bool speaks_of_one = error.kind == ErrorKind::service_disabled ||
-                             error.kind == ErrorKind::control_not_accepted ||
-                             error.kind == ErrorKind::unknown_service;
-  if (speaks_of_one && principal.may_see(error.service)) return error;
-  const auto hidden = hidden_of(principal, surroundings(graph, named));
-  return hidden.empty() ? error : forbidden_beyond(principal, hidden);
-}
-
 // As the audit trail has it.
 std::string in_full(const Error& error) {
   return error.undisclosed.empty() ? error.detail : error.undisclosed + "; told: " + error.detail;
 }
 
-void hide_names(const Principal& principal, std::optional<Error>& error) {
-  if (!error || principal.may_see_all(error->dependents)) return;
-  error->detail =
-      "A service that your credential is not good for stood in the way; an admin sees "
-      "which one. Nothing was killed.";
-  std::erase_if(error->dependents,
-                [&principal](const std::string& name) { return !principal.may_see(name); });
-}
-
 }  // namespace
-
-bool may_see_job(const Principal& principal, const Job& job) {
-  if (principal.services.empty()) return true;
-  const auto sees = [&principal](const std::string& service) { return principal.may_see(service); };
-  return std::all_of(job.services.begin(), job.services.end(), sees) &&
-         std::all_of(job.consented.begin(), job.consented.end(), sees) &&
-         std::all_of(job.steps.begin(), job.steps.end(),
-                     [&sees](const Step& step) { return sees(step.service); });
-}
-
-JobPtr told_to(const Principal& principal, JobPtr job) {
-  const auto hides = [&principal](const std::optional<Error>& error) {
-    return error && !principal.may_see_all(error->dependents);
-  };
-  if (principal.services.empty()) return job;
-  const bool step_hides =
-      std::ranges::any_of(job->steps, [&hides](const Step& step) { return hides(step.error); });
-  if (!hides(job->error) && !step_hides) return job;
-  Job told = *job;
-  hide_names(principal, told.error);
-  for (Step& step : told.steps)
-    hide_names(principal, step.error);
-  return std::make_shared<const Job>(std::move(told));
-}
 
 class Jobs::Impl {
  public:
   Impl(Parts parts, Policies policies)
       : parts_(std::move(parts)),
         policies_(std::make_shared<const Policies>(std::move(policies))),
+        appraiser_(parts_.scm, parts_.journal, board_, parts_.clock),
         order_(parts_.clock),
         executor_({parts_.journal, parts_.scm, board_, parts_.events, parts_.clock, parts_.boot},
                   [this](const Job& parent, const std::vector<std::string>& services) {
@@ -243,189 +122,18 @@ class Jobs::Impl {
 
   // Requests --------------------------------------------------------------------------------------
 
-  struct Evaluated {
-    Plan plan;
-    std::shared_ptr<const Policies> policies;
-    std::optional<Error> refusal;
-  };
-
-  // The picture as it will be when the restarts that have begun are over: what they took down comes
-  // back. A plan made in the middle of one would else miss what it will take down itself.
-  [[nodiscard]] PicturePtr expected_picture() const {
-    PicturePtr now = parts_.scm.snapshot();
-    std::shared_ptr<Picture> expected;
-    for (const JobPtr& job : board_.begun()) {
-      if (job->action != Action::restart) continue;
-      for (const Found& found : job->found) {
-        const Service* service = now->find(found.service);
-        if (service == nullptr || !counts_as_up(found.state) || counts_as_up(service->state)) {
-          continue;
-        }
-        if (!expected) expected = std::make_shared<Picture>(*now);
-        auto& all = expected->services;
-        const auto at = std::find_if(all.begin(), all.end(), [&found](const auto& one) {
-          return one->name == found.service;
-        });
-        Service back = **at;
-        back.state = destination(found.state);
-        *at = std::make_shared<const Service>(std::move(back));
-      }
-    }
-    if (expected) return expected;
-    return now;
+  // With what stands in the way now, whatever is asked for.
+  Result<Appraisal> appraise(const Caller& caller, const JobRequest& request) const {
+    auto it = appraiser_.appraise(caller, request, policies());
+    if (it && !it->refusal) it->refusal = capacity_refusal(caller, *it->policies);
+    return it;
   }
 
-  // An error where there is no plan to show; a refusal where there is one that may not run now.
-  Result<Evaluated> evaluate(const Caller& caller, const JobRequest& request) {
-    Evaluated out;
-    out.policies = policies();
-    const PicturePtr picture = expected_picture();
-    if (!picture->complete) {
-      return fail(ErrorKind::scm_unavailable,
-                  "The service manager cannot be reached at the moment. Try again shortly.");
-    }
-    PlanRequest wanted{request.action, {}, request.group};
-    std::vector<std::string> warnings;
-    auto named = named_services(caller.principal, request, *out.policies, warnings);
-    if (!named) return std::unexpected(named.error());
-    wanted.services = std::move(*named);
-    auto plan = make_plan(wanted, *picture, *out.policies);
-    if (!plan) {
-      return std::unexpected(
-          no_plan(caller.principal, *picture->graph, wanted.services, plan.error()));
-    }
-    out.plan = std::move(*plan);
-    out.plan.warnings.insert(out.plan.warnings.begin(), warnings.begin(), warnings.end());
-    const auto touched = services_in(out.plan);
-    if (const auto hidden = hidden_of(caller.principal, touched); !hidden.empty()) {
-      return std::unexpected(forbidden_beyond(caller.principal, hidden));
-    }
-    for (const auto& service : touched) {
-      for (auto& warning : parts_.scm.plan_warnings(service)) {
-        out.plan.warnings.push_back(std::move(warning));
-      }
-    }
-    out.refusal = refusal(caller, request, out, touched);
-    return out;
+  Result<std::string> resolve(const Principal& principal, std::string_view spelling) const {
+    return appraiser_.resolve(principal, spelling, ErrorKind::unknown_service);
   }
 
-  Result<std::vector<std::string>> named_services(const Principal& principal,
-                                                  const JobRequest& request,
-                                                  const Policies& policies,
-                                                  std::vector<std::string>& warnings) const {
-    std::vector<std::string> named;
-    if (!request.group) {
-      for (const auto& spelling : request.services) {
-        auto name = resolve(principal, spelling, ErrorKind::forbidden);
-        if (!name) return std::unexpected(name.error());
-        if (std::find(named.begin(), named.end(), *name) == named.end()) {
-          named.push_back(std::move(*name));
-        }
-      }
-      if (named.empty()) {
-        return fail(ErrorKind::malformed, "No service is named. Give `services` or a `group`.");
-      }
-      return named;
-    }
-    const Group* group = policies.group(*request.group);
-    if (group == nullptr || !sees_member(principal, *group)) {
-      return fail(ErrorKind::unknown_group, "There is no group named " +
-                                                clean_text(*request.group, 100) +
-                                                " in the settings. GET /v1/groups lists them.");
-    }
-    for (const auto& spelling : group->services) {
-      if (auto name = parts_.scm.resolve(spelling)) {
-        if (std::find(named.begin(), named.end(), *name) == named.end()) named.push_back(*name);
-      } else if (principal.may_see(spelling)) {
-        warnings.push_back(spelling + " belongs to the group and does not exist here.");
-      }
-    }
-    if (named.empty()) {
-      return fail(ErrorKind::unknown_service,
-                  "No service of the group " + group->name + " exists here.");
-    }
-    return named;
-  }
-
-  // Whether the group is there for this caller.
-  bool sees_member(const Principal& principal, const Group& group) const {
-    if (principal.services.empty()) return true;
-    return std::ranges::any_of(group.services, [&](const std::string& spelling) {
-      return resolve(principal, spelling, ErrorKind::unknown_service).has_value();
-    });
-  }
-
-  Result<std::string> resolve(const Principal& principal, std::string_view spelling,
-                              ErrorKind when_hidden) const {
-    const std::string shown = clean_text(spelling, 100);
-    auto name = parts_.scm.resolve(spelling);
-    const bool hidden = !principal.may_see(name ? *name : std::string(spelling));
-    if (hidden && when_hidden == ErrorKind::forbidden) {
-      return std::unexpected(forbidden_service(principal, shown));
-    }
-    if (hidden || !name) {
-      return fail(ErrorKind::unknown_service,
-                  "There is no service named " + shown + " here. GET /v1/services lists them.",
-                  shown);
-    }
-    return *std::move(name);
-  }
-
-  std::optional<Error> refusal(const Caller& caller, const JobRequest& request, const Evaluated& it,
-                               const std::set<std::string>& touched) {
-    const Plan& plan = it.plan;
-    for (const auto& service : touched) {
-      if (std::string why = parts_.scm.off_limits(service); !why.empty()) {
-        return Error{.kind = ErrorKind::agent_itself, .detail = std::move(why), .service = service};
-      }
-    }
-    for (const auto& service : plan.goes_down) {
-      if (auto error = parts_.scm.stop_refusal(service)) return error;
-    }
-    if (auto error = policy_refusal(caller, request, it, touched)) return error;
-    if (request.options.plan_digest && *request.options.plan_digest != plan.digest) {
-      return Error{.kind = ErrorKind::plan_mismatch,
-                   .detail = "The plan is no longer the one of this plan_digest; it is " +
-                             plan.digest + " now. Look at a new dry run."};
-    }
-    if (plan.needs_consent() && request.options.dependents == Dependents::refuse) {
-      return dependents_error(plan);
-    }
-    return capacity_refusal(caller, it);
-  }
-
-  std::optional<Error> policy_refusal(const Caller& caller, const JobRequest& request,
-                                      const Evaluated& it, const std::set<std::string>& touched) {
-    const Plan& plan = it.plan;
-    for (const auto& service : plan.goes_down) {
-      if (!it.policies->of(service).is_protected || !request.options.reason.empty()) continue;
-      return Error{.kind = ErrorKind::reason_required,
-                   .detail = service +
-                             " is protected: a job that takes it down needs a reason. "
-                             "Send it again with reason=\"...\".",
-                   .service = service};
-    }
-    if (caller.principal.name == kAgentPrincipal) return std::nullopt;
-    for (const auto& service : touched) {
-      const Seconds cooldown = it.policies->of(service).cooldown;
-      if (cooldown == Seconds{0}) continue;
-      const auto last = parts_.journal.last_end(service);
-      if (!last) return last.error();
-      // An end that lies in the future: the clock was set back, and nothing can be concluded.
-      if (!*last || parts_.clock.wall() < **last) continue;
-      const auto left = **last + cooldown - parts_.clock.wall();
-      if (left <= Milliseconds{0}) continue;
-      Error error{.kind = ErrorKind::cooldown,
-                  .detail = service + " was worked on a moment ago and has a cooldown of " +
-                            std::to_string(cooldown.count()) + " s. Try again when it is over.",
-                  .service = service};
-      error.retry_after_s = static_cast<int>(std::chrono::ceil<Seconds>(left).count());
-      return error;
-    }
-    return std::nullopt;
-  }
-
-  std::optional<Error> capacity_refusal(const Caller& caller, const Evaluated& it) {
+  std::optional<Error> capacity_refusal(const Caller& caller, const Policies& policies) const {
     {
       const MutexLock lock(mutex_);
       if (hold_.on && !draining_) {
@@ -437,7 +145,7 @@ class Jobs::Impl {
       }
     }
     const std::size_t queued = board_.count(JobState::queued);
-    if (queued >= it.policies->jobs.max_queued) {
+    if (queued >= policies.jobs.max_queued) {
       Error error{.kind = ErrorKind::queue_full,
                   .detail = std::to_string(queued) +
                             " jobs wait already; the queue is full. "
@@ -455,22 +163,6 @@ class Jobs::Impl {
       return error;
     }
     return std::nullopt;
-  }
-
-  Result<void> check_caller(const Caller& caller, Action action) const {
-    if (!caller.principal.has(Role::operator_)) {
-      return fail(ErrorKind::forbidden,
-                  "The credential " + caller.principal.name +
-                      " may look but "
-                      "not change anything (role viewer). Ask an admin for one "
-                      "with the role operator.");
-    }
-    if (!caller.principal.may_do(to_string(action))) {
-      return fail(ErrorKind::forbidden, "The credential " + caller.principal.name +
-                                            " is not good for the action " +
-                                            std::string(to_string(action)) + ".");
-    }
-    return {};
   }
 
   Result<Submission> submit(const Caller& caller, const JobRequest& request,
@@ -509,7 +201,7 @@ class Jobs::Impl {
       if (!known) return std::unexpected(known.error());
       if (*known) return replay(caller, **known);
     }
-    auto it = evaluate(caller, request);
+    auto it = appraise(caller, request);
     if (!it) return std::unexpected(it.error());
     if (it->refusal) return std::unexpected(*it->refusal);
     Job job = make_job(caller.principal.name, it->plan, request.options);
@@ -590,7 +282,7 @@ class Jobs::Impl {
   }
 
   Result<DryRun> dry_run(const Caller& caller, const JobRequest& request) {
-    auto it = evaluate(caller, request);
+    auto it = appraise(caller, request);
     if (!it) return std::unexpected(it.error());
     DryRun out{std::move(it->plan), std::move(it->refusal), std::nullopt};
     if (auto allowed = check_caller(caller, request.action); !allowed) {
@@ -741,6 +433,7 @@ class Jobs::Impl {
   HoldState hold_ NOFORCE_GUARDED_BY(mutex_);
   std::atomic<bool> stopping_{false};
   std::atomic<bool> draining_{false};
+  Appraiser appraiser_;
   AcceptanceOrder order_;
   Executor executor_;
   std::unique_ptr<Attendant> attendant_;
@@ -795,7 +488,7 @@ PicturePtr Jobs::picture() const {
   return impl_->parts_.scm.snapshot();
 }
 Result<std::string> Jobs::resolve(const Caller& caller, std::string_view spelling) const {
-  return impl_->resolve(caller.principal, spelling, ErrorKind::unknown_service);
+  return impl_->resolve(caller.principal, spelling);
 }
 std::optional<std::string> Jobs::job_of(std::string_view service) const {
   std::string job = impl_->board_.job_on(service);

@@ -16,6 +16,7 @@
 #include "core/error.hpp"
 #include "core/events.hpp"
 #include "core/job.hpp"
+#include "core/job_request.hpp"
 #include "core/journal.hpp"
 #include "core/plan.hpp"
 #include "core/policy.hpp"
@@ -25,28 +26,10 @@
 
 namespace noforce {
 
-struct Caller {
-  Principal principal;
-  std::string address;
-};
-
-struct JobRequest {
-  Action action = Action::restart;
-  std::vector<std::string> services;  // as the caller spells them; or
-  std::optional<std::string> group;   // exactly one of the two
-  JobOptions options;                 // start from defaults()
-};
-
 struct Submission {
   JobPtr job;
   bool replayed = false;  // the Idempotency-Key named a job that was already there
 };
-
-// Whether a (narrowed) credential may see a job: all that it names, would take down, or does.
-[[nodiscard]] bool may_see_job(const Principal& principal, const Job& job);
-// A job that it may see, as it may be told of it: a sentence about services outside its globs (what
-// came up or went down while the job ran) gives way to one that names none.
-[[nodiscard]] JobPtr told_to(const Principal& principal, JobPtr job);
 
 struct DryRun {
   Plan plan;

@@ -8,6 +8,7 @@
 #include "api/render.hpp"
 #include "api/resources/resources.hpp"
 #include "core/graph.hpp"
+#include "core/job_view.hpp"
 #include "core/ulid.hpp"
 
 namespace noforce::api {
