@@ -166,6 +166,9 @@ bool is_plain(char c) {
 
 std::string systemd_unit(const UnitParts& parts) {
   std::vector<Line> unit{{"Description", "noforce: graceful service restarts"}};
+  // An agent of another user than root asks systemd over the bus, also when the machine goes down: units stop
+  // in the reverse of this order.
+  if (!parts.for_user) unit.emplace_back("After", "dbus.service");
   // An address that is not there yet cannot be listened on. A user's manager has no such target.
   if (!parts.for_user && is_reached_from_outside(parts.settings.server.host)) {
     unit.emplace_back("Wants", "network-online.target");

@@ -42,3 +42,23 @@ scenario('It restarts what systemd would kill, reloads, leaves itself alone, and
     await agent.systemd.must('start', 'web.service');
   },
 });
+
+const supervising = scenarios(import.meta.url, { kind: UnitAgent, settings: '../own_unit/supervisor.toml' });
+
+supervising('With a face of another user it hears over the bus that the machine goes down, and stops its services first', async (agent) => {
+  await agent.untilRunning('base', 'web');
+  agent.control('web', { stop: 'progress 3000 250' });
+  const mark = agent.life.mark();
+
+  await agent.systemd.must('start', 'shutdown.target');
+
+  assert.deepEqual(agent.life.sentences(mark), ['web stop', 'web end', 'base stop', 'base end']);
+  assert.deepEqual([await agent.show('ActiveState'), await agent.show('Result')], ['inactive', 'success']);
+}, {
+  skip,
+  adapt: (text) => text.replace('state_dir', 'user = "61235"\nstate_dir').replace('${DIR}/agent.log', '${STATE}/agent.log'),
+  prepare: async (agent) => {
+    chmodSync(agent.dir, 0o711);
+    agent.systemd = await SystemManager.start(agent.dir, {}, { bus: true, users: { noforce: 61235 } });
+  },
+});
