@@ -166,8 +166,7 @@ bool is_plain(char c) {
 
 std::string systemd_unit(const UnitParts& parts) {
   std::vector<Line> unit{{"Description", "noforce: graceful service restarts"}};
-  // An agent of another user than root asks systemd over the bus, also when the machine goes down: units stop
-  // in the reverse of this order.
+  // Units stop in the reverse of this order, and a face of another user asks over the bus to the end.
   if (!parts.for_user) unit.emplace_back("After", "dbus.service");
   // An address that is not there yet cannot be listened on. A user's manager has no such target.
   if (!parts.for_user && is_reached_from_outside(parts.settings.server.host)) {
