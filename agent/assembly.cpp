@@ -260,10 +260,9 @@ void Agent::note_served(const api::TlsFiles& files) {
   served_is_ours_ = files.certificate == state_.server_certificate();
 }
 
-// A face is confined in any case, by itself.
+// By the backend that runs, whatever the settings say of the next one.
 void Agent::note_programs(const config::Settings& settings) {
-  confines_programs_ =
-      opener_ == nullptr && config::starts_programs(settings) && is_hardened_unit();
+  confines_programs_ = is_hardened_unit() && (owns_services() || config::runs_hooks(settings));
 }
 
 std::vector<std::string> Agent::host_names(const config::Settings& settings) const {

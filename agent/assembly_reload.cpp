@@ -14,8 +14,11 @@ namespace {
 constexpr Milliseconds inventory_seen{2'000};
 constexpr std::size_t names_said = 8;
 constexpr std::string_view confined =
-    "services or hooks run inside all that the agent's unit forbids, and may fail of it: run "
-    "`noforce service install` again, and restart the agent";
+    "services or hooks run inside all that the agent's unit forbids (NoNewPrivileges= and more), "
+    "and may "
+    "fail of it: `noforce service install` writes the unit as they need it, without your own "
+    "drop-ins; "
+    "then restart the agent";
 
 // "2 new (a, b)"
 std::string counted(const std::vector<std::string>& names, const std::string& what) {

@@ -1,11 +1,13 @@
 // Whether what we run on goes down, and with it whatever we leave running.
 #pragma once
 
+#include "core/error.hpp"
+
 namespace noforce::agent {
 
-// Linux: systemd, the system's or this user's, is about to end all that it runs (SystemState "stopping":
-// shutdown, reboot, the last logout). False where there is none; also, with a line in the log, where it
-// cannot be asked. Blocks for some seconds at most.
-[[nodiscard]] bool machine_goes_down();
+// Linux: the systemd that runs us, the system's or the user's, is about to end all that it runs (SystemState
+// "stopping": shutdown, reboot, the last logout). False where none runs. Blocks for five seconds at most; then
+// timeout, and another try is worth it. Other errors: it cannot be asked.
+[[nodiscard]] Result<bool> machine_goes_down();
 
 }  // namespace noforce::agent

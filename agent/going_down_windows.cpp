@@ -3,7 +3,7 @@
 namespace noforce::agent {
 
 // The services are the SCM's own, which looks after them at a shutdown.
-bool machine_goes_down() {
+Result<bool> machine_goes_down() {
   return false;
 }
 

@@ -16,8 +16,9 @@ void keep_memory_private();
 [[nodiscard]] std::string user_name(unsigned uid);
 [[nodiscard]] std::string this_user();
 [[nodiscard]] bool is_root();  // Linux
-// systemd runs it as a unit with NoNewPrivileges=, which `service install` writes together with all the
-// other hardening, and only around an agent that starts nobody else's programs. False on Windows.
+// systemd began it as a unit with NoNewPrivileges=, which `service install` writes together with all the
+// other hardening, and only around an agent that starts nobody else's programs. Known from
+// set_up_process() on, also to what is forked from there; false on Windows.
 [[nodiscard]] bool is_hardened_unit();
 // What this machine calls itself; empty where it does not say.
 [[nodiscard]] std::string machine_name();

@@ -28,6 +28,7 @@ constexpr bool leak_check = false;
 }  // namespace
 
 void set_up_process() {
+  (void)is_hardened_unit();
   ::umask(077);
   ::signal(SIGPIPE, SIG_IGN);
 }
@@ -60,7 +61,10 @@ bool is_root() {
 }
 
 bool is_hardened_unit() {
-  return ::getenv("INVOCATION_ID") != nullptr && ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+  // Once: later the face forbids itself the same.
+  static const bool hardened =
+      ::getenv("INVOCATION_ID") != nullptr && ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+  return hardened;
 }
 
 std::string machine_name() {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "agent/assembly.hpp"
 #include "agent/commands.hpp"
@@ -26,6 +26,8 @@ namespace {
 constexpr Milliseconds upkeep_interval = std::chrono::hours(1);
 constexpr Milliseconds shortest_beat{10};
 constexpr Milliseconds more_time{30'000};  // asked of our own service manager, again and again
+constexpr Milliseconds try_again{2'000};
+constexpr Milliseconds systemd_answers{30'000};
 constexpr Milliseconds face_ends{10'000};  // how long another one's end may take
 
 class Serving {
@@ -133,19 +135,39 @@ class Serving {
   }
 
   int end() {
-    // What is left then ends by force: with the container's first process all others, and at its end all
-    // that the machine runs.
-    const bool all_ends = may_stop_services() && (in_container_ || machine_goes_down());
-    const bool stops =
-        all_ends || (may_stop_services() && agent_->on_exit() == config::OnExit::stop);
-    log(LogLevel::info, "ending", {{"services", stops ? "are stopped" : "run on"}});
+    log(LogLevel::info, "told to end");
     notifier_.stopping("Ending");
-    const int status = stops ? stop_services(all_ends) : exit_ok;
+    const bool owns = may_stop_services();
+    const bool stops =
+        owns && (in_container_ || agent_->on_exit() == config::OnExit::stop || all_ends());
+    log(LogLevel::info, "ending", {{"services", stops ? "are stopped" : "run on"}});
+    const int status = stops ? stop_services() : exit_ok;
     agent_->close_doors();
     agent_->stop();
     agent_.reset();
     log(LogLevel::info, "ended");
     return status;
+  }
+
+  // Whether what is left running ends by force: all others with the container's first process, and
+  // everything with the machine.
+  bool all_ends() {
+    if (!all_ends_) all_ends_ = in_container_ || goes_down();
+    return *all_ends_;
+  }
+
+  // A systemd that is busy just then may need more than one try.
+  bool goes_down() {
+    const MonoTime until = system_clock().mono() + systemd_answers;
+    for (;;) {
+      const auto down = machine_goes_down();
+      if (down) return *down;
+      const bool again = down.error().kind == ErrorKind::timeout && system_clock().mono() < until;
+      if (again && !is_told_again(Milliseconds(0))) continue;
+      log(LogLevel::warning, "systemd does not say whether the machine goes down",
+          {{"why", down.error().detail}});
+      return false;
+    }
   }
 
   bool is_told_again(Milliseconds patience) {
@@ -157,19 +179,14 @@ class Serving {
     return signals_.wait(patience) == Told::end;
   }
 
-  // `rather_wait`: until the last one is down, or we are told again.
-  int stop_services(bool rather_wait) {
+  int stop_services() {
     const auto told_again = [this](Milliseconds patience) { return is_told_again(patience); };
-    constexpr Milliseconds look{500};
-    std::vector<std::string> up = agent_->services_up();
     Agent::Stopped stopped = agent_->stop_services(told_again);
-    while (stopped == Agent::Stopped::some_left && rather_wait) {
-      if (told_again(look)) {
-        stopped = Agent::Stopped::told_off;
-      } else if (auto now = agent_->services_up(); now != up) {
-        up = std::move(now);  // one more is down: what it hung on may follow
-        stopped = agent_->stop_services(told_again);
-      }
+    // Rather wait than leave what then ends by force; and try again: what was hung on may follow by now, and
+    // what could not be asked may be there.
+    while (stopped == Agent::Stopped::some_left && all_ends()) {
+      stopped =
+          told_again(try_again) ? Agent::Stopped::told_off : agent_->stop_services(told_again);
     }
     if (stopped == Agent::Stopped::all) {
       if (const auto ended = agent_->end_keeper(); !ended) {
@@ -189,6 +206,7 @@ class Serving {
   const Notifier& notifier_;
   OpenerLine* const opener_;
   MonoTime next_extension_{};
+  std::optional<bool> all_ends_;
   std::unique_ptr<Agent> agent_;
 };
 

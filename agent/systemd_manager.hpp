@@ -16,7 +16,7 @@ enum class Manager : bool { system, user };
 // A property of a unit, whether it is loaded or not; empty where it is no text.
 [[nodiscard]] Result<std::string> unit_property(Manager manager, const std::string& unit,
                                                 const std::string& name);
-// "running", "stopping", ... (SystemState in org.freedesktop.systemd1(5)). Within five seconds.
+// "running", "stopping", ... (SystemState in org.freedesktop.systemd1(5)). timeout after five seconds.
 [[nodiscard]] Result<std::string> manager_state(Manager manager);
 // Has it read its files anew; that may take two minutes.
 [[nodiscard]] Result<void> daemon_reload(Manager manager);

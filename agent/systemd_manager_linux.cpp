@@ -1,8 +1,7 @@
-#include <sys/stat.h>
-
 #include <cstdlib>
 #include <utility>
 
+#include "agent/files.hpp"
 #include "agent/systemd_manager.hpp"
 #if NOFORCE_SCM_SYSTEMD
 #include "core/scm/systemd/ask.hpp"
@@ -16,11 +15,6 @@ namespace {
 std::string runtime_dir() {
   const char* value = ::getenv("XDG_RUNTIME_DIR");
   return value != nullptr && *value == '/' ? value : "";
-}
-
-bool is_there(const std::string& path) {
-  struct stat status{};
-  return ::lstat(path.c_str(), &status) == 0;
 }
 
 #if NOFORCE_SCM_SYSTEMD
@@ -45,9 +39,9 @@ std::unexpected<Error> cannot_ask() {
 }  // namespace
 
 Result<bool> manager_runs(Manager manager) {
-  if (manager == Manager::system) return is_there("/run/systemd/system");  // sd_booted(3)
+  if (manager == Manager::system) return exists("/run/systemd/system");  // sd_booted(3)
   const std::string runtime = runtime_dir();
-  if (!runtime.empty()) return is_there(runtime + "/systemd/private");
+  if (!runtime.empty()) return exists(runtime + "/systemd/private");
   return fail(ErrorKind::scm_unavailable,
               "XDG_RUNTIME_DIR is not set, so the user's manager cannot be asked");
 }

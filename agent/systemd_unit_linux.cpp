@@ -141,7 +141,7 @@ std::vector<Line> life(const UnitParts& parts) {
       {"RestartSec", "5s"},
       // A large journal is read first.
       {"TimeoutStartSec", "5min"},
-      // Asked for again and again while services stop (on_exit = "stop").
+      // Asked for again and again while services stop.
       {"TimeoutStopSec", "2min"},
       // Longer than anything that the agent may wait for: systemd may take 120 s to read its files.
       {"WatchdogSec", "5min"},
@@ -168,6 +168,10 @@ std::string systemd_unit(const UnitParts& parts) {
   std::vector<Line> unit{{"Description", "noforce: graceful service restarts"}};
   // Units stop in the reverse of this order, and a face of another user asks over the bus to the end.
   if (!parts.for_user) unit.emplace_back("After", "dbus.service");
+  // The services that it stops when the machine goes down write to these to the end.
+  if (!parts.for_user && parts.settings.scm.backend == config::Backend::supervisor) {
+    unit.emplace_back("After", "network.target remote-fs.target");
+  }
   // An address that is not there yet cannot be listened on. A user's manager has no such target.
   if (!parts.for_user && is_reached_from_outside(parts.settings.server.host)) {
     unit.emplace_back("Wants", "network-online.target");

@@ -88,6 +88,7 @@ struct Settings {
   bool operator==(const Settings&) const = default;
 };
 
+[[nodiscard]] bool runs_hooks(const Settings& settings);
 // Whether the agent runs programs of others, services or hooks, which inherit whatever it is forbidden.
 [[nodiscard]] bool starts_programs(const Settings& settings);
 

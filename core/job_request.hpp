@@ -1,4 +1,4 @@
-// What a caller wants done.
+// Who asks, and what is wanted done.
 #pragma once
 
 #include <optional>
@@ -19,7 +19,7 @@ struct JobRequest {
   Action action = Action::restart;
   std::vector<std::string> services;  // as the caller spells them; or
   std::optional<std::string> group;   // exactly one of the two
-  JobOptions options;                 // start from defaults()
+  JobOptions options;                 // start from Jobs::defaults()
 };
 
 }  // namespace noforce

@@ -144,6 +144,8 @@ class Jobs::Impl {
                                "`noforce hold off`."};
       }
     }
+    // The agent's own (start = "auto", stops at its end) are few, and have space in reserve.
+    if (caller.principal.name == kAgentPrincipal) return std::nullopt;
     const std::size_t queued = board_.count(JobState::queued);
     if (queued >= policies.jobs.max_queued) {
       Error error{.kind = ErrorKind::queue_full,
@@ -154,8 +156,7 @@ class Jobs::Impl {
       return error;
     }
     std::string why;
-    // The agent's own (start = "auto", stops at its end) have space in reserve.
-    if (caller.principal.name != kAgentPrincipal && !parts_.journal.healthy(&why)) {
+    if (!parts_.journal.healthy(&why)) {
       Error error{
           .kind = ErrorKind::journal_unavailable,
           .detail = "Jobs cannot be made durable at the moment, so none is accepted: " + why};

@@ -54,8 +54,8 @@ class Server {
   // with errno's number and name: the system refuses the address.
   [[nodiscard]] virtual Result<std::string> start(const std::string& listen,
                                                   const TlsFiles& files) = 0;
-  // What takes them into use, once, from the same thread; it cannot fail. Connections that come from then
-  // on see the new certificate.
+  // What takes them into use, from the same thread and while the server lives; it cannot fail. Connections
+  // that come from then on see the new certificate.
   using TakeIntoUse = std::function<void()>;
   [[nodiscard]] virtual Result<TakeIntoUse> read_certificates(const TlsFiles& files) = 0;
   // Something has happened for which a stream or a waiting answer may be there: an event, a

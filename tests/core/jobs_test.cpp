@@ -714,6 +714,19 @@ TEST_F(AnAgent, RefusesMoreJobsThanTheQueueTakes) {
   EXPECT_EQ(refusal(request(Action::restart, {"a"})), ErrorKind::queue_full);
 }
 
+TEST_F(AnAgent, TakesItsOwnStopsThoughTheQueueIsFull) {
+  policies.jobs.max_queued = 1;
+  begin({make_service("a"), make_service("b")});
+  scm->behave("a", {.hangs_on_stop = true});
+  submit(request(Action::stop, {"a"}));
+  until([&] { return !scm->sent().empty(); });
+  submit(request(Action::restart, {"a"}));
+  jobs->drain();
+  const Caller itself{{.name = "agent", .role = Role::admin, .services = {}, .actions = {}},
+                      "local"};
+  EXPECT_TRUE(jobs->submit(itself, request(Action::stop, {"b"}), std::nullopt));
+}
+
 TEST_F(AnAgent, GoesOnAfterARestartWithoutSendingASecondStop) {
   begin(exchange_estate());
   scm->behave("antispam", {.hangs_on_stop = true});

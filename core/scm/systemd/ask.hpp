@@ -6,7 +6,7 @@
 
 namespace noforce::systemd {
 
-// Blocks until the answer is there, or `call.patience` is over. Errors: scm_unavailable where no manager
+// Blocks until the answer is there, or `call.patience` is over: timeout. Else scm_unavailable where no manager
 // can be asked or it went away, scm_failure in its own words. Any thread.
 [[nodiscard]] Result<Value::List> ask(const OpenWire& open, Call call);
 

@@ -358,7 +358,9 @@ OpenWire bus_wire(Scope scope, const std::string& runtime_dir) {
     const bool direct = ::access(own.c_str(), W_OK) == 0;
     auto bus = direct ? connect_to(own) : connect_over_bus(scope);
     if (!bus) return std::unexpected(std::move(bus.error()));
+    const bool listens = static_cast<bool>(on_signal);
     auto wire = std::make_unique<BusWire>(std::move(*bus), std::move(on_signal));
+    if (!listens) return wire;
     if (auto listening = wire->listen(!direct); !listening) {
       return std::unexpected(std::move(listening.error()));
     }

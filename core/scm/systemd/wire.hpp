@@ -61,7 +61,8 @@ class Wire {
   [[nodiscard]] virtual std::optional<MonoTime> due() const = 0;
 };
 
-// Opens a connection that hands its signals to `on_signal`. One thread.
+// Opens a connection that hands its signals to `on_signal`; without one it asks for none, and so does not wait
+// for a bus to let it in. One thread.
 using OnSignal = std::function<void(const Signal&)>;
 using OpenWire = std::function<Result<std::unique_ptr<Wire>>(OnSignal on_signal)>;
 

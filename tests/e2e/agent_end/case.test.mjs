@@ -1,7 +1,8 @@
 // The agent is asked to end: it leaves its services running, or stops them first, gracefully,
 // whatever that takes. The settings are leave.toml and stop.toml.
 import assert from 'node:assert/strict';
-import { isAlive, scenarios, sleep } from '../harness/index.mjs';
+import net from 'node:net';
+import { isAlive, scenarios, sleep, within } from '../harness/index.mjs';
 
 const leaving = scenarios(import.meta.url, { settings: 'leave.toml' });
 const stopping = scenarios(import.meta.url, { settings: 'stop.toml' });
@@ -28,6 +29,32 @@ leaving('Its services run on with their processes, and the next agent has them',
   for (const pid of before) assert.ok(isAlive(pid));
   await agent.serve();
   assert.deepEqual([(await agent.service('base')).pid, (await agent.service('leaf')).pid], before);
+});
+
+// A machine of systemd's, as far as the agent sees, with a bus that takes connections and never says a word.
+const silentSystemd = `mount --make-rprivate / && mkdir -p /run/systemd && mount -t tmpfs tmpfs /run/systemd && mkdir /run/systemd/system && exec "$@"`;
+
+leaving('Where systemd does not say whether the machine goes down, a second word is enough, and its services run on', async (agent) => {
+  await agent.untilRunning('base', 'leaf');
+  const before = [(await agent.service('base')).pid, (await agent.service('leaf')).pid];
+  agent.child.kill('SIGTERM');
+  await within(20, 'it has heard that', (async () => {
+    while (!agent.lastLog().includes('told to end')) await sleep(20);
+  })());
+  assert.ok(agent.isRunning);
+
+  assert.deepEqual(await agent.end(), { code: 0, signal: null });
+
+  assert.match(agent.lastLog(), /systemd does not say whether the machine goes down.*does not answer/);
+  for (const pid of before) assert.ok(isAlive(pid));
+  agent.bus.close();
+}, {
+  skip: process.getuid() === 0 ? false : 'only root can mount',
+  through: (dir) => ['unshare', '-m', 'sh', '-c', silentSystemd, 'sh', 'env', `DBUS_SYSTEM_BUS_ADDRESS=unix:path=${dir}/bus`],
+  prepare: (agent) => {
+    agent.bus = net.createServer(() => {}).listen(`${agent.dir}/bus`);
+    agent.bus.unref();
+  },
 });
 
 stopping('With on_exit = "stop" its services end first, in order, however long they take', async (agent) => {

@@ -1,7 +1,7 @@
 // The agent as a unit: `noforce service install`, and a real systemd that runs what it wrote.
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { Systemd, UnitAgent, isAlive, processesOf, program, scenarios, scenariosOnSystemd, seconds, sleep } from '../harness/index.mjs';
+import { Systemd, UnitAgent, isAlive, processesOf, program, scenarios, scenariosOnSystemd, seconds, sleep, within } from '../harness/index.mjs';
 
 const web = '[Service]\nExecStart=/bin/sleep infinity\nTimeoutStopSec=2\nExecStop=/bin/sh -c "kill $MAINPID; sleep 3"\n';
 
@@ -106,13 +106,18 @@ supervising('When the machine goes down it stops its services first, in order, a
   assert.equal(keeperOf(agent), undefined);
 });
 
+// Until the agent has nothing left to try but to wait: that many stops of its own came to nothing.
+const untilTimedOut = (agent, times) => within(60, `${times} stops have timed out`, (async () => {
+  while ((await agent.api.get('/v1/jobs?result=timed_out')).body.items.length < times) await sleep(50);
+})());
+const impatient = { adapt: (text) => `${text}\n[jobs]\nno_progress_s = 1\n` };
+
 supervising('When the machine goes down it rather waits for one that hangs than leave it to be ended by force', async (agent, systemd) => {
   await agent.edit('[Service]\nTimeoutStopSec=2s\n');
   agent.control('web', { stop: 'hang' });
   const mark = agent.life.mark();
   const down = systemd.systemctl('start', 'shutdown.target');
-  await agent.life.until('web stop', mark);
-  await sleep(4000); // longer than systemd would wait
+  await untilTimedOut(agent, 4);
   assert.equal(await agent.show('ActiveState'), 'deactivating');
 
   agent.control('web', { stop: 'now' });
@@ -120,7 +125,30 @@ supervising('When the machine goes down it rather waits for one that hangs than 
   assert.equal((await down).code, 0);
   assert.deepEqual(agent.life.sentences(mark).slice(-3), ['web end', 'base stop', 'base end']);
   assert.equal(await agent.show('Result'), 'success');
-}, { adapt: (text) => `${text}\n[jobs]\nno_progress_s = 1\n` });
+}, impatient);
+
+supervising('Told again, it leaves what hangs, with its keeper, though the machine goes down', async (agent, systemd) => {
+  agent.control('web', { stop: 'hang' });
+  const before = await pids(agent);
+  const mark = agent.life.mark();
+  const down = systemd.systemctl('start', 'shutdown.target');
+  await untilTimedOut(agent, 1);
+
+  await systemd.systemctl('kill', '--kill-whom=main', 'noforce.service');
+
+  assert.equal((await down).code, 0);
+  assert.ok(before.every(isAlive) && isAlive(keeperOf(agent)));
+  assert.deepEqual(agent.life.sentences(mark), ['web stop'], 'nobody else was told anything');
+}, impatient);
+
+supervising('When its keeper is killed as the machine goes down, the services are stopped all the same', async (agent, systemd) => {
+  const mark = agent.life.mark();
+  process.kill(keeperOf(agent), 'SIGKILL');
+
+  assert.equal((await systemd.systemctl('start', 'shutdown.target')).code, 0);
+
+  assert.deepEqual(agent.life.sentences(mark), ['web stop', 'web end', 'base stop', 'base end']);
+});
 
 supervising('What the keeper runs is forbidden nothing by the unit', async (agent) => {
   for (const pid of await pids(agent)) {

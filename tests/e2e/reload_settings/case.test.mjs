@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { chmodSync, copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { scenarios, within } from '../harness/index.mjs';
+import tls from 'node:tls';
+import { Authority, scenarios, within } from '../harness/index.mjs';
 
 const scenario = scenarios(import.meta.url);
 const template = readFileSync(new URL('settings.toml', import.meta.url), 'utf8');
@@ -165,6 +166,31 @@ scenario('A certificate and a key that do not belong together change nothing; a 
   copyFileSync(`${agent.state}/tls/server.key`, `${agent.dir}/own.key`);
   await agent.reload();
   assert.equal((await agent.as(agent.api.token).get('/healthz')).status, 200);
+});
+
+// Of the certificate that a new connection is shown.
+const served = (agent) => new Promise((resolve, reject) => {
+  const [host, port] = agent.address.split(':');
+  const socket = tls.connect({ host, port: Number(port), rejectUnauthorized: false }, () => {
+    resolve(socket.getPeerCertificate().fingerprint256);
+    socket.destroy();
+  });
+  socket.on('error', reject);
+});
+
+scenario('A good certificate is not taken up where another part of the settings cannot be', async (agent) => {
+  const next = new Authority(`${agent.dir}/next`).issue('localhost', { usage: 'serverAuth' });
+  writeFileSync(`${agent.dir}/own.pem`, next.cert);
+  writeFileSync(`${agent.dir}/own.key`, next.key, { mode: 0o600 });
+  const own = `${template}[tls]\ncertificate = "own.pem"\nkey = "own.key"\n`;
+  const before = await served(agent);
+  await agent.rewrite(own.replace('${DIR}/log', '${DIR}/own.pem/log'));
+  assert.match(await refused(agent), /cannot open the log/);
+  assert.equal(await served(agent), before);
+
+  await agent.rewrite(own);
+  await agent.reload();
+  assert.notEqual(await served(agent), before);
 });
 
 scenario('A service that is taken out runs on with a warning, can be stopped but not started, and is gone then', async (agent) => {
