@@ -1,6 +1,5 @@
 #include "config/load.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "config/machine.hpp"
@@ -34,10 +33,7 @@ Settings read_settings(const toml::table& root, const std::string& file, Machine
 }
 
 bool needs_trust(const Settings& settings) {
-  return !settings.services.empty() || !settings.clients.empty() ||
-         std::ranges::any_of(settings.policies.services, [](const auto& entry) {
-           return !entry.second.before_stop.empty() || !entry.second.after_start.empty();
-         });
+  return !settings.services.empty() || !settings.clients.empty() || runs_hooks(settings);
 }
 
 Mistakes whole_file(const std::string& file, std::string sentence) {

@@ -22,6 +22,11 @@ constexpr auto backend_names =
                                                          {Backend::systemd, "systemd"},
                                                          {Backend::windows, "windows"}});
 
+std::string_view name_of(Backend backend) {
+  return std::ranges::find(backend_names, backend, &std::pair<Backend, std::string_view>::first)
+      ->second;
+}
+
 // Of systemd's units, those that may be listed.
 constexpr auto unit_types =
     std::to_array<std::string_view>({"service", "socket", "timer", "path", "target"});
@@ -49,8 +54,8 @@ void scm(const toml::table& root, ScmSettings& settings, Report& report) {
   read(*table, "disarm", settings.disarm);
   if (!is_built(settings.backend)) {
     report.at(place_of(*table, "backend"), "this build has no backend " +
-                                               shown(*(*table)["backend"].value<std::string>()) +
-                                               "; it has " + built_backends());
+                                               shown(name_of(settings.backend)) + "; it has " +
+                                               built_backends());
   }
   for (std::size_t i = 0; i < settings.types.size(); ++i) {
     if (std::ranges::find(unit_types, settings.types[i]) != unit_types.end()) continue;
@@ -72,7 +77,8 @@ void on_exit(const toml::table& root, OnExit& into) {
 // What only the supervisor can do, beside a service manager with a life of its own.
 void supervisor_only(const toml::table& root, const Settings& settings, Report& report) {
   if (settings.scm.backend == Backend::supervisor) return;
-  if (const auto* services = root["service"].as_array(); services != nullptr) {
+  if (const auto* services = root["service"].as_array();
+      services != nullptr && !services->empty()) {
     report.at(*services->get(0),
               "[[service]] is for the backend 'supervisor'; with another one the services are "
               "those of its own service manager, which needs nothing said about them here");

@@ -117,6 +117,15 @@ TEST(AUnit, WaitsForTheNetworkWhereTheAddressMayNotBeThereYet) {
   EXPECT_THAT(unit_of(settings, true), Not(HasSubstr("network")));
 }
 
+TEST(AUnit, StopsBeforeWhatItNeedsToTheEndWhenTheMachineGoesDown) {
+  const config::Settings supervising;
+  EXPECT_THAT(unit_of(supervising), AllOf(HasLine("After=dbus.service"),
+                                          HasLine("After=network.target remote-fs.target")));
+  EXPECT_THAT(unit_of(driving_systemd()), Not(HasSubstr("remote-fs")))
+      << "its services say themselves what they need";
+  EXPECT_THAT(unit_of(supervising, true), Not(HasSubstr("After=")));
+}
+
 TEST(AUnit, TakesEveryPathAsItIs) {
   config::Settings settings = driving_systemd();
   settings.file = "/etc/100% $HOME \"x\" \\.toml";

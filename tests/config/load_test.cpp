@@ -321,6 +321,7 @@ TEST(ABackend, ThatIsSystemdTakesNothingThatOnlyTheSupervisorCanDo) {
               HasSubstr("'on_exit' is for the backend"));
   EXPECT_THAT(wrong(systemd + "[server]\nuser = \"nobody\"\n"),
               HasSubstr("'user' is for the backend"));
+  EXPECT_EQ(right("service = []\n" + systemd).scm.backend, Backend::systemd) << "none is said";
 }
 
 TEST(ABackend, ThatIsSystemdKnowsUnitsByTheirWholeNames) {
