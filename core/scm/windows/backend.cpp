@@ -7,6 +7,7 @@
 #include "core/graph.hpp"
 #include "core/log.hpp"
 #include "core/scm/windows/dependencies.hpp"
+#include "core/scm/windows/looker.hpp"
 #include "core/scm/windows/warnings.hpp"
 
 namespace noforce::windows {

@@ -17,7 +17,7 @@
 #include "core/clock.hpp"
 #include "core/scm/port.hpp"
 #include "core/scm/windows/calls.hpp"
-#include "core/scm/windows/looker.hpp"
+#include "core/scm/windows/inventory.hpp"
 #include "core/scm/windows/mailbox.hpp"
 #include "core/thread_safety.hpp"
 

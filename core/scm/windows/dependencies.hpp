@@ -27,6 +27,8 @@ struct ConfiguredService {
   ConfigRecord config;
   // What EnumDependentServices says hangs on it; empty where that is all there is to know.
   std::vector<std::string> dependents;
+
+  bool operator==(const ConfiguredService&) const = default;
 };
 using Configuration = std::map<std::string, ConfiguredService>;  // by canonical name
 
