@@ -1,5 +1,5 @@
 // The backend over a service manager that runs: Wine's here. What it lacks is tested over paper
-// (backend_test.cpp); docs/windows.md says which is which.
+// (a_paper_scm.hpp); docs/windows.md says which is which.
 #include "tests/windows/real_scm_windows.hpp"
 
 #include <set>
