@@ -157,6 +157,29 @@ TEST(AnAgent, TalksToANewerKeeperAndSkipsWhatItDoesNotKnow) {
   }
 }
 
+TEST(AnAgent, TakesAKeeperForEndedOnlyOnceItsProcessIsGone) {
+  Estate estate;
+  {
+    std::optional<ForeignProgram> foreign(std::in_place);
+    const AnotherKeeper keeper(estate.folder(), [&](Voice& voice) {
+      voice.say(Hello{.pid = foreign->pid()});
+      if (!voice.hear<DefinedAll>()) return;
+      voice.say(StatusAll{});
+      if (!voice.hear<End>()) return;
+      voice.say(EndAnswer{});
+    });
+    ASSERT_TRUE(estate.begin());
+    const auto early = estate.scm().end_keeper(Milliseconds(200));
+    ASSERT_FALSE(early);
+    EXPECT_EQ(early.error().kind, ErrorKind::timeout);
+
+    foreign.reset();
+
+    EXPECT_TRUE(estate.scm().end_keeper(Milliseconds(10'000)));
+    estate.leave();
+  }
+}
+
 TEST(AnAgent, SaysWhyAKeeperOfAnotherReleaseCouldNotGoOnAsItsProgram) {
   const ForeignProgram foreign;
   Estate estate;

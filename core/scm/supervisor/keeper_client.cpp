@@ -60,6 +60,7 @@ void KeeperClient::run() {
   }
   probes_.clear();
   loop_.forget(socket_watch_);
+  loop_.forget(process_watch_);
   loop_.forget(mailbox_watch_);
   if (ending_) {
     ending_->give(
@@ -134,7 +135,7 @@ void KeeperClient::look_again(const LookAgain& look) {
 }
 
 void KeeperClient::end_keeper(EndKeeper end) {
-  if (phase_ == Phase::ended) return end.reply->give({});
+  if (phase_ == Phase::ended && !keeper_process_) return end.reply->give({});
   ending_ = std::move(end.reply);
   if (phase_ == Phase::talking) send(End{});  // else once one is there to be asked
 }
@@ -210,10 +211,7 @@ void KeeperClient::lost(const std::string& why) {
     outlets_.publish(inventory_.picture(false));
     outlets_.sink->connection_changed(true);
   }
-  if (ends) {
-    if (ending_) std::exchange(ending_, nullptr)->give({});
-    return;
-  }
+  if (ends) return wait_for_its_end();
   log_warning(kComponent, "the connection to the keeper is lost: " + why);
   if (was_talking) {
     retry_delay_ = Milliseconds{0};
@@ -221,6 +219,20 @@ void KeeperClient::lost(const std::string& why) {
   } else {
     retry_later();
   }
+}
+
+// It closes its connections a moment before it is gone.
+void KeeperClient::wait_for_its_end() {
+  process_watch_ = keeper_process_
+                       ? loop_.watch(keeper_process_.get(), EPOLLIN, [this](auto) { has_ended(); })
+                       : 0;
+  if (process_watch_ == 0) has_ended();
+}
+
+void KeeperClient::has_ended() {
+  loop_.forget(process_watch_);
+  keeper_process_.reset();
+  if (ending_) std::exchange(ending_, nullptr)->give({});
 }
 
 void KeeperClient::receive_some() {
@@ -368,7 +380,8 @@ void KeeperClient::answered(const Answer& answer) {
 
 void KeeperClient::end_answered(const EndAnswer& answer) {
   if (answer.refused.empty()) {
-    phase_ = Phase::ended;  // the reply follows with the end of the connection
+    phase_ = Phase::ended;  // the reply follows with its end
+    if (keeper_ && keeper_->pid > 0) keeper_process_ = open_pidfd(keeper_->pid);
     return;
   }
   if (!ending_) return;

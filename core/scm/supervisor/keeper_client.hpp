@@ -58,6 +58,8 @@ class KeeperClient {
   void keep(KeepServices kept);
   void look_again(const LookAgain& look);
   void end_keeper(EndKeeper end);
+  void wait_for_its_end();
+  void has_ended();
 
   void connect();
   void attach(Fd socket);
@@ -115,6 +117,8 @@ class KeeperClient {
   std::vector<ControlToken> order_;   // of outstanding_, as submitted
   std::vector<std::string> changed_;  // services, since the last picture
   std::shared_ptr<Reply<Result<void>>> ending_;
+  Fd keeper_process_;  // of a keeper that has said that it ends
+  EventLoop::Id process_watch_ = 0;
 };
 
 }  // namespace noforce::supervisor
