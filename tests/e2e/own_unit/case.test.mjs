@@ -63,7 +63,7 @@ scenario('systemctl reload takes up changed settings, and says when they have mi
 });
 
 scenario('A hook that the unit knew nothing of is warned of until `service install` has written the unit anew', async (agent, systemd) => {
-  const warnings = async () => (await agent.api.get('/v1/agent')).body.warnings.filter((one) => one.includes('`noforce service install` again'));
+  const warnings = async () => (await agent.api.get('/v1/agent')).body.warnings.filter((one) => one.includes('all that the agent\'s unit forbids'));
   assert.deepEqual(await warnings(), []);
   writeFileSync(`${agent.settings}.new`, `${readFileSync(agent.settings, 'utf8')}\n[policy."web"]\nafter_start = [["/bin/true"]]\n`, { mode: 0o644 });
   renameSync(`${agent.settings}.new`, agent.settings);
