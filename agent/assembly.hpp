@@ -64,8 +64,8 @@ class Agent {
   // A job for each service that `start = "auto"` starts now; none where the services are not this
   // agent's. Any thread.
   void start_what_is_due();
-  // Forgets old jobs, puts the audit trail's head into the log, and what warnings() has for the agent itself;
-  // now and then.
+  // Forgets old jobs, puts the audit trail's head into the log, and what warnings() has for the agent
+  // itself; now and then.
   void look_after();
   // Whether the executor has taken a turn since this was asked last. The main thread.
   [[nodiscard]] bool responds() { return jobs_->responds(); }

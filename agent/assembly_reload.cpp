@@ -15,10 +15,8 @@ constexpr Milliseconds inventory_seen{2'000};
 constexpr std::size_t names_said = 8;
 constexpr std::string_view confined =
     "services or hooks run inside all that the agent's unit forbids (NoNewPrivileges= and more), "
-    "and may "
-    "fail of it: `noforce service install` writes the unit as they need it, without your own "
-    "drop-ins; "
-    "then restart the agent";
+    "and may fail of it: run `noforce service install`, which writes the unit as they need it, "
+    "look for drop-ins of your own that forbid the same, and restart the agent";
 
 // "2 new (a, b)"
 std::string counted(const std::vector<std::string>& names, const std::string& what) {
@@ -173,9 +171,7 @@ void Agent::remember(const Result<std::string>& reloaded) {
 
 std::vector<std::string> Agent::warnings(const Principal& caller) {
   std::vector<std::string> sentences = ends_soon(expiries(), caller, system_clock().wall());
-  if (confines_programs_) {
-    sentences.emplace_back(confined);
-  }
+  if (confines_programs_) sentences.emplace_back(confined);
   const MutexLock lock(refusal_mutex_);
   if (refusal_) {
     // The settings speak of services that not everybody may see.

@@ -1,6 +1,6 @@
 // Which services `start = "auto"` starts: those that are new, those that ran when the machine went
-// down, and those that the agent itself stopped because it ended (`on_exit = "stop"`, the end of a container or the
-// machine).
+// down, and those that the agent itself stopped because it ended (`on_exit = "stop"`, the end of a
+// container or of the machine).
 // Never over a deliberate stop, never what an unfinished job holds. Pure.
 #pragma once
 

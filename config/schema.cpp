@@ -85,8 +85,8 @@ constexpr auto all_keys = std::to_array<Key>({
 
     {.section = "supervisor", .name = "on_exit", .type = ValueType::choice,
      .fallback = "\"leave\"",
-     .meaning = "When the agent ends: leave services running, or stop them first, as always at a "
-                "shutdown",
+     .meaning = "When the agent ends: leave services running, or stop them first, as always when "
+                "systemd shuts down",
      .choices = "leave|stop"},
 
     {.section = "jobs", .name = "deadline_s", .type = ValueType::integer, .fallback = "600",
